@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -184,6 +185,7 @@ class BackgroundLoop:
                 future.set_exception(LeaseError(_UNANSWERED))
 
 
+@dataclass(eq=False, slots=True)
 class _Call(Generic[T]):
     """What one caller asked for. Its coroutine is made in the loop's thread, so that a signal in the
     caller's leaves none behind that nobody awaits.
@@ -192,10 +194,9 @@ class _Call(Generic[T]):
     who leave at once would stop every thread for seconds.
     """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop) -> None:
-        self.future: Answer[T] = Answer()
-        self._work = work
-        self._loop = loop
+    _work: Callable[[], Coroutine[Any, Any, T]]
+    _loop: asyncio.AbstractEventLoop
+    future: Answer[T] = field(default_factory=Answer, init=False)
 
     def begin(self, background: BackgroundLoop) -> None:
         task = self._loop.create_task(self._run(background))

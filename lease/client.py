@@ -5,6 +5,7 @@ thread.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Self
 
 import anyio
@@ -166,15 +167,17 @@ class LeaseClient(AsyncDoor):
         Open this block before the transaction, and call ``adopt`` in it with what was granted. In the
         block, no grant under this holder is treated as an orphan (rule 6).
         """
-        acquisition, flight, sure = Acquisition(self._runtime), Flight(ANY_NAME), True
+        self._runtime.means.loop.check()
+        flights, flight = self._runtime.core.heartbeat.flights.under_way, Flight(ANY_NAME)
+        acquisition = Acquisition(self._runtime, self._runtime.clock())
+        flights.add(flight)
         try:
-            await answer(self._runtime.call(lambda core: core.heartbeat.flights.under_way.add(flight)))
-            sure = False
             yield acquisition
-            sure = True
-        finally:
+        except BaseException:  # something may have been granted that nobody adopts
             with anyio.CancelScope(shield=True):
-                await answer(self._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure)))
+                await answer(self._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure=False)))
+            raise
+        flights.discard(flight)
 
     async def _leave(self, held: Lease, caller: Caller) -> None:
         if held.is_inherited:
@@ -192,12 +195,12 @@ class LeaseClient(AsyncDoor):
         caller.close()
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Acquisition:
     """An acquisition in the caller's own transaction, from `LeaseClient.acquiring`."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._sent = runtime.clock()
+    _runtime: Runtime
+    _sent: float
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
         """Renew these grants from now on, and return their leases, whose trust counts from the block's start (rule 2)."""

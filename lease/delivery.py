@@ -50,7 +50,8 @@ class Delivery:
             if self._closed:
                 return False
             grants = chatter(event)
-            if self._has_room(grants):
+            fits = not grants or not self._chatter or self._chatter + grants <= MOST_CHATTER
+            if fits and len(self._queue) < MOST_EVENTS:
                 self._tell_of_dropped()
                 self._chatter += grants
                 self._queue.append(event)
@@ -58,10 +59,6 @@ class Delivery:
             else:
                 self._dropped += 1
             return True
-
-    def _has_room(self, grants: int) -> bool:
-        fits = not grants or not self._chatter or self._chatter + grants <= MOST_CHATTER
-        return fits and len(self._queue) < MOST_EVENTS
 
     def close(self) -> None:
         """Deliver what is queued, unless that takes too long, and stop; nothing in a forked child, where

@@ -43,7 +43,8 @@ class GrantState:
         """The library's thread, or a program in a transaction of its own, is about to."""
         self.over = False
         """Its holder has released it."""
-        self._trusted_until = trusted_until
+        self.trusted_until = trusted_until
+        """The end of trust, by `lease.clock.boottime`; only `extend` moves it."""
         self._unclaimed = [True]
         self._clock = clock
         self._events: dict[str, SafeEvent] = {}  # `lost`, once it is asked for: a dictionary makes it in one step
@@ -59,16 +60,11 @@ class GrantState:
             event.set()
         return event
 
-    @property
-    def trusted_until(self) -> float:
-        """The end of trust, by `lease.clock.boottime`."""
-        return self._trusted_until
-
     def remaining(self) -> float:
         """Return for how many more seconds the grant may be trusted; 0 when it is lost or over."""
         if self.loss is not None or self.over:
             return 0.0
-        return max(0.0, self._trusted_until - self._clock())
+        return max(0.0, self.trusted_until - self._clock())
 
     def refuse_ended(self) -> None:
         """Raise `LeaseLost` if the grant is lost or released, whether the database knows it or not."""
@@ -92,14 +88,14 @@ class GrantState:
 
     def extend(self, trusted_until: float) -> bool:
         """Move the end of trust on; False when trust has ended already. `tell_watchers` of it after."""
-        if self.loss is not None or self._clock() >= self._trusted_until:
+        if self.loss is not None or self._clock() >= self.trusted_until:
             return False
-        self._trusted_until = max(self._trusted_until, trusted_until)
+        self.trusted_until = max(self.trusted_until, trusted_until)
         return True
 
     def tell_watchers(self) -> None:
         """Call all who watch with the end of trust."""
-        self._call(list(self._watchers), self._trusted_until)
+        self._call(list(self._watchers), self.trusted_until)
 
     def lose(self, loss: Loss) -> None:
         """Declare the grant lost, for good, unless it was lost or over before. Only when all know of it are
@@ -130,7 +126,7 @@ class GrantState:
         moves; it must be quick.
         """
         self._watchers.append(watcher)
-        watcher(self._trusted_until)
+        watcher(self.trusted_until)
 
     def on_lost(self, callback: Callable[[Loss], None]) -> None:
         """Call ``callback`` when the grant is lost (from the heartbeat's thread), or now if it is."""

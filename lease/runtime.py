@@ -178,7 +178,7 @@ class Runtime:
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""
         means = self.means
-        return means.loop.submit(lambda: work(means.core), patience)
+        return means.loop.submit(partial(work, means.core), patience)
 
     def forget(self, state: GrantState) -> None:
         """Renew a grant no longer that its holder has released in a transaction of its own; for any thread."""

@@ -204,7 +204,7 @@ class JobExecution:
             digest=rows.run_digest(claimed.schedule),
             database=context.public_url,
             identity=context.database.identity,
-            trace=context.carrier(self._subject),
+            trace={} if context.carrier is None else context.carrier(self._subject),
         )
         output = Output(self._printed, self._progressed, self._transcript)
         match job.isolation:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -68,8 +69,8 @@ class Search:
                 last_chances=self.last_chances,
             )
             found += [Turn(one, one.available_at - lead, lock) for one in of_queue]
-        found.sort(key=lambda one: (one.waits_since, one.candidate.id))
-        slotted = self._with_slots(found)
+        found.sort(key=attrgetter("waits_since", "candidate.id"))
+        slotted = self._with_slots(found) if queues else {}
         mine = [one.candidate if one.lock is None else slotted.get(one.candidate.id) for one in found]
         return [one for one in mine if one is not None][: self.limit]
 
@@ -232,7 +233,7 @@ def _claimed(
             cause=row.cause,
             begun=begun.get(row.id),
         )
-        for row in sorted(started, key=lambda row: (row.available_at, row.id))
+        for row in sorted(started, key=attrgetter("available_at", "id"))
     ]
 
 

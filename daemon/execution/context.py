@@ -153,8 +153,8 @@ class ReplicaContext:
     templates: Templates = field(default_factory=Templates)
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     """Who hears of each fact at once, from its own thread; neither waits nor raises."""
-    carrier: Carrier = lambda _: {}
-    """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`)."""
+    carrier: Carrier | None = None
+    """Returns the variables that pass the span of a job on (`daemon.telemetry.spans`); None: there is none."""
     losses: LossNotes = field(default_factory=LossNotes)
 
     def __post_init__(self) -> None:

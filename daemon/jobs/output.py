@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from .reports import Piece, Progress
@@ -181,12 +181,13 @@ class Transcript:
         return Piece(self._size - new.size, self._lines - new.lines, text) if new.items else None
 
 
+@dataclass(slots=True)
 class _Window(Generic[T]):
     """Items, each with its bytes and lines; the first ones go when the rest are enough."""
 
-    def __init__(self) -> None:
-        self.items: deque[tuple[T, int, int]] = deque()
-        self.size = self.lines = 0
+    items: deque[tuple[T, int, int]] = field(default_factory=deque)
+    size: int = 0
+    lines: int = 0
 
     def append(self, item: T, size: int, lines: int) -> None:
         self.items.append((item, size, lines))

@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from itertools import groupby, takewhile
+from operator import attrgetter
 from typing import Literal, NamedTuple, assert_never
 
 from ..definitions.schedule import DuePiece, Overlap, Schedule, due_pieces
@@ -142,7 +143,7 @@ def changed_state(state: PlanState, now: datetime) -> PlanState:
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
     """Decide what becomes of the instants that are due at ``now``, the database's time (rule 1)."""
-    ledger = Ledger(lambda instant: instant + jitter(application, schedule, instant), state.stretch, most_rows)
+    ledger = Ledger(partial(jitter, application, schedule), state.stretch, most_rows)
     planned_until, unfinished = state.planned_until, state.unfinished
     for span in spans(state.pause, planned_until, now):
         pieces = due_pieces(
@@ -157,7 +158,7 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
         planned_until = span.end
         if ledger.is_full:
             break
-        unfinished = unfinished or any(one.skip is None for one in decided)
+        unfinished = unfinished or None in [one.skip for one in decided]
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
         runs=ledger.runs(),
@@ -279,12 +280,12 @@ class Counted:
 
 def fold(decided: Iterable[Verdict | Counted]) -> Iterator[Verdict | Counted]:
     """Yield what was decided, and of each stretch of skipped instants all but the newest 1,000 as one count."""
-    for skip, stretch in groupby(decided, key=lambda one: one.skip):
+    for skip, stretch in groupby(decided, key=attrgetter("skip")):
         same = list(stretch)
-        to_last_count = max((place for place, one in enumerate(same, 1) if isinstance(one, Counted)), default=0)
+        to_last_count = max([place for place, one in enumerate(same, 1) if isinstance(one, Counted)], default=0)
         beyond = 0 if skip is None else max(to_last_count, len(same) - LONGEST_STRETCH)
         if skip is not None and beyond:
-            yield Counted(reduce(Tally.and_then, (one.tally for one in same[:beyond])), skip)
+            yield Counted(reduce(Tally.and_then, [one.tally for one in same[:beyond]]), skip)
         yield from same[beyond:]
 
 
@@ -303,12 +304,12 @@ def only_newest(decided: list[Verdict | Counted], *, waits: bool) -> list[Verdic
 
 
 class Ledger:
-    """Turns instants into rows, at most ``most_rows``; each instant has its place in one row. ``starts`` returns when the
-    run of an instant may start.
+    """Turns instants into rows, at most ``most_rows``; each instant has its place in one row. ``delay`` returns how long
+    after an instant its run may start.
     """
 
-    def __init__(self, starts: Callable[[datetime], datetime], stretch: Stretch | None, most_rows: int | None) -> None:
-        self._starts = starts
+    def __init__(self, delay: Callable[[datetime], timedelta], stretch: Stretch | None, most_rows: int | None) -> None:
+        self._delay = delay
         self._most_rows = MOST_ROWS if most_rows is None else min(most_rows, MOST_ROWS)
         self._runs: list[PlannedRun] = []
         self._reason = stretch.reason if stretch else None
@@ -319,7 +320,25 @@ class Ledger:
 
     def enter(self, decided: Verdict | Counted) -> bool:
         """Give what was decided a row or add it to the counted one; return False if the plan is full."""
-        return self._count(decided) if isinstance(decided, Counted) else self._enter(decided)
+        if isinstance(decided, Counted):
+            return self._count(decided)
+        instant, skip = decided.instant, decided.skip
+        goes_on = skip is not None and skip == self._reason
+        beyond = goes_on and self._length >= LONGEST_STRETCH
+        needs_row = not beyond or self._counted_to is None
+        if needs_row and self.is_full:
+            return False
+        if not goes_on:
+            self._end_stretch()
+            self._reason = skip
+        if skip is not None:
+            self._length += 1
+        if beyond:
+            self._counted_from = self._counted_from or instant
+            self._counted_to = instant
+        else:
+            self._runs.append(PlannedRun(instant, skip, instant + self._delay(instant), waits=decided.waits))
+        return True
 
     def _count(self, counted: Counted) -> bool:
         """Add instants to the counted row that the stretch has, or give them one of their own."""
@@ -336,25 +355,6 @@ class Ledger:
         else:
             self._runs.append(self._counted_row(tally.first, tally.last, tally.count))
             self._length = 0
-        return True
-
-    def _enter(self, verdict: Verdict) -> bool:
-        instant, skip = verdict.instant, verdict.skip
-        goes_on = skip is not None and skip == self._reason
-        beyond = goes_on and self._length >= LONGEST_STRETCH
-        needs_row = not beyond or self._counted_to is None
-        if needs_row and self.is_full:
-            return False
-        if not goes_on:
-            self._end_stretch()
-            self._reason = skip
-        if skip is not None:
-            self._length += 1
-        if beyond:
-            self._counted_from = self._counted_from or instant
-            self._counted_to = instant
-        else:
-            self._runs.append(PlannedRun(instant, skip, self._starts(instant), waits=verdict.waits))
         return True
 
     @property
@@ -384,7 +384,7 @@ class Ledger:
         return [replace(row, extends=self._extends)]
 
     def _counted_row(self, first: datetime, last: datetime, count: int) -> PlannedRun:
-        return PlannedRun(first, self._reason, self._starts(first), last_scheduled_for=last, count=count)
+        return PlannedRun(first, self._reason, first + self._delay(first), last_scheduled_for=last, count=count)
 
 
 # The lease under which a run executes (rule 14)

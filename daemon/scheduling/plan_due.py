@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -108,12 +109,9 @@ class Planner:
         self.has_more, self.made, self.ready = False, 0, False
         if self.trusts is not None and not self.trusts(database_time):
             return False
-
-        def plan(connection: Connection) -> PlanReport:
-            return plan_due(connection, self.application, self.schedules, what, others=self.others())
-
+        unit = partial(plan_due, application=self.application, known=self.schedules, what=what, others=self.others())
         try:
-            report = await self.database.write(by_trusted_time(plan, self.trusts))
+            report = await self.database.write(by_trusted_time(unit, self.trusts))
         except ClockJumped:
             return False
         for (key, reason), count in report.skipped.items():
@@ -201,7 +199,8 @@ def _plan_instants(
 
 def _is_ready(decided: Plan, now: datetime) -> bool:
     """Return whether a run of a plan may start at once."""
-    return any(one.state == "pending" and not one.waits and one.available_at <= now for one in decided.runs)
+    starts = [one.available_at for one in decided.runs if one.state == "pending" and not one.waits]
+    return bool(starts) and min(starts) <= now
 
 
 def _skipped(row: DueSchedule, decided: Plan) -> Counter[tuple[str, SkipReason]]:
@@ -338,8 +337,8 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
     lease = lease_name(application, schedule)
     new = [planned for planned in decision.plan.runs if not planned.extends]
     away_from = None
-    if (missed := next((one.scheduled_for for one in new if one.reason == "missed"), None)) is not None:
-        seen = statements.replica.last_seen(connection, application, missed)
+    if missed := [one.scheduled_for for one in new if one.reason == "missed"]:
+        seen = statements.replica.last_seen(connection, application, missed[0])
         since = decision.row.planned_until
         away_from = since if seen is None else max(since, seen)
     rows = []

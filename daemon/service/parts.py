@@ -136,7 +136,7 @@ async def opened(
     try:
         async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
             parts = (application, database, client, tasks, trust, told, templates, listeners)
-            context = ReplicaContext(*parts) if spans is None else ReplicaContext(*parts, carrier=spans.carrier)
+            context = ReplicaContext(*parts, carrier=None if spans is None else spans.carrier)
             async with hearing_of(context) as hearing:
                 trusts = await judge_of_time(database, told)
                 entry = registry.entry_of(application, client.holder, settings.concurrency)

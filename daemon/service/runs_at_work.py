@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -99,8 +100,8 @@ class RunsAtWork:
 
     def look(self) -> Callable[[Connection], Agenda]:
         """Return the query for what there is to do."""
-        name, holder, known = self._context.application.name, self._context.client.holder, self.claimable()
-        return lambda connection: read_agenda(connection, name, known, holder)
+        name, holder = self._context.application.name, self._context.client.holder
+        return partial(read_agenda, application=name, known=self.claimable(), holder=holder)
 
     def _room_for(self, schedule: Schedule) -> Room:
         """Return the room for runs of a schedule: tasks need neither processes nor descriptors."""
@@ -124,7 +125,7 @@ class RunsAtWork:
         def places(ending: int) -> int:
             nonlocal asked
             # Which room they free is not known here.
-            freed = 0 if any(room.is_short for room in self._rooms) else ending
+            freed = 0 if [room for room in self._rooms if room.is_short] else ending
             asked = min(MOST, self.free_places + freed) if self._may_claim() else 0
             return asked
 

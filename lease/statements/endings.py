@@ -152,8 +152,8 @@ def _locked(
 ) -> set[Grant]:
     if not grants:
         return set()
-    keys = _array(f"{grant.name}/{grant.token}/{grant.holder}" for grant in grants)
-    rows = statement(connection, {"names": _array(grant.name for grant in grants), "keys": keys, **values})
+    keys = _array([f"{grant.name}/{grant.token}/{grant.holder}" for grant in grants])
+    rows = statement(connection, {"names": _array([grant.name for grant in grants]), "keys": keys, **values})
     return {Grant(name, token, holder) for name, token, holder in rows}
 
 

@@ -328,7 +328,7 @@ def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float 
     proven = _proven(connection, [end for end in free if end.grant in granted], waits=waits)
     written = _write(connection, proven)
     abandoned = {key for key, number in schedules.items() if number}
-    if done_well := abandoned.intersection(end.schedule for end in proven if end.state == "succeeded"):
+    if done_well := abandoned & {end.schedule for end in proven if end.state == "succeeded"}:
         statements.claims.reset_abandoned_of(connection, done_well)
     promoted = statements.claims.promote(connection, {end.schedule for end in proven})
     done = {end.grant: replace(written[end.grant], promoted=end.schedule in promoted) for end in proven}

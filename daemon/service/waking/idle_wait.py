@@ -73,15 +73,16 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         row = statements.agenda.read(connection, application, *others, holder)
         leases = {queue.name: queue.leases for queue in known.queues}
         queues = statements.agenda.read_queues(connection, application, leases, others[0], holder)
-        digests = [*row.digests, *[digest for queue in queues for digest in queue.digests]]
-        if not known.meet(digests, row.schedules):
+        waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
+        digests = [row.pending, row.running, *[digest for one in waiting for digest in (one.available, one.starting)]]
+        if not known.meet(digests, (row.due_schedule, row.late_schedule, row.place_schedule, row.fed_schedule)):
             break
         known.meet(
             statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
         )
-    moments = (row.until_due, row.until_place)
     is_late = row.until_late is not None and row.until_late < 0
-    is_due = is_late or row.fed_schedule is not None or any(at is not None and at <= 0 for at in moments)
+    first_due = _earliest([row.until_due, row.until_place])
+    is_due = is_late or row.fed_schedule is not None or (first_due is not None and first_due <= 0)
     # With what is due now is planned what comes to be due before that is done: a run that is late by then makes way for
     # an instant, and one that was requested for then goes ahead of it.
     to_plan = ToPlan(
@@ -90,7 +91,6 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         instants=is_due and row.until_due is not None,
         backfills=row.fed_schedule is not None,
     )
-    waiting: list[statements.agenda.Found | statements.agenda.InQueue] = [row, *queues]
     starts = [at for each in waiting for at in (each.until_start, each.until_free)]
     available = [each.available for each in waiting if each.available is not None]
     return Agenda(

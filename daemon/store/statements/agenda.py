@@ -46,16 +46,6 @@ class Found(NamedTuple):
     pending: str | None
     running: str | None
 
-    @property
-    def digests(self) -> Sequence[str | None]:
-        """The digests of all runs that were found."""
-        return self.available, self.starting, self.pending, self.running
-
-    @property
-    def schedules(self) -> Sequence[str | None]:
-        """The names of all schedules that were found."""
-        return self.due_schedule, self.late_schedule, self.place_schedule, self.fed_schedule
-
 
 def read(
     connection: Connection,
@@ -200,11 +190,6 @@ class InQueue(NamedTuple):
     available: str | None
     """Of the first run that may start by now, whose lease is free, or for which there is a free slot."""
     starting: str | None
-
-    @property
-    def digests(self) -> tuple[str | None, ...]:
-        """The digests of all runs that were found."""
-        return self.available, self.starting
 
 
 def read_queues(

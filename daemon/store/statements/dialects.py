@@ -185,7 +185,7 @@ def _among_keys_postgresql(array: str, kinds: str, *columns: str) -> str:
 
 
 def _among_keys_sqlite(array: str, _kinds: str, *columns: str) -> str:
-    key = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
+    key = ", ".join([f"json_extract(value, '$[{number}]')" for number in range(len(columns))])
     return f"(({', '.join(columns)}) IN (SELECT {key} FROM json_each({array})))"
 
 
@@ -197,7 +197,7 @@ def among_keys(of: Column[Any] | Sequence[Column[Any]], keys: Iterable[Any]) -> 
     columns = of if isinstance(of, Sequence) else (of,)
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
     array = bindparam(None, json.dumps(listed), type_=Text(), unique=True)
-    kinds = " ".join("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
+    kinds = " ".join(["bigint" if isinstance(column.type, Integer) else "text" for column in columns])
     return _among_keys(array, literal_column(kinds), *columns)
 
 
