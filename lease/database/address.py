@@ -10,8 +10,7 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import LeaseError
-from .backend import NAMES, SCHEMA, backend_of
-from .engines import OURS_OF_SQLITE, in_words_of_libpq
+from .backend import NAMES, OURS_OF_SQLITE, SCHEMA, backend_of, in_words_of_libpq
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -17,8 +17,8 @@ from sqlalchemy.pool import QueuePool
 import lease.sync
 from lease import LeaseError, StoreUnavailable, events
 from lease.database.address import parse_address
+from lease.database.backend import in_words_of_libpq
 from lease.database.connections import route_to
-from lease.database.engines import in_words_of_libpq
 from tests.lease.stores import STEADY, Recorder
 from tests.support.postgres import plain
 from tests.support.tls import TlsFront
