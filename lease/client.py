@@ -15,7 +15,6 @@ from .calls.releasing import ReleaseUnderWay
 from .calls.steps import take_in_loop
 from .cancellation import CancelledOnLoss, answer, uncut
 from .core import Ticket
-from .doors import AsyncDoor, check_loop
 from .durations import Duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
@@ -23,7 +22,7 @@ from .handle import Lease
 from .heartbeat.heartbeat import ANY_NAME, Flight
 from .ledger import Caller
 from .model import Break, Grant, LeaseRecord
-from .runtime import Runtime
+from .runtime import AsyncDoor, Runtime, check_loop
 from .threads import in_callback_thread
 
 __all__ = ["Acquisition", "Lease", "LeaseClient"]

@@ -9,13 +9,13 @@ from .calls.acquiring import acquire, begin
 from .calls.releasing import ReleaseUnderWay
 from .calls.steps import Steps, take_in_thread
 from .core import Ticket
-from .doors import SyncDoor
 from .durations import Duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Handle
 from .ledger import Caller
 from .model import Break, LeaseRecord
+from .runtime import SyncDoor
 from .threads import IN_A_CALLBACK, in_callback_thread
 
 
