@@ -10,8 +10,7 @@ from sqlalchemy import Connection, make_url, text
 
 import lease
 from lease import LeaseTiming, StoreUnavailable
-from lease.database.database import OwnDatabase
-from lease.database.held.capacity import Capacity
+from lease.database.database import Capacity, OwnDatabase
 from lease.database.opening import open_database
 from lease.database_store import _CONNECTIONS, DatabaseStore
 from lease.statements import granting
