@@ -68,7 +68,7 @@ class DatabaseStore:
 
     @property
     def identity(self) -> str | None:
-        """Which database it is (`lease.database.held.identity`)."""
+        """Which database it is (`lease.database.address`)."""
         return self._route.identity
 
     @asynccontextmanager

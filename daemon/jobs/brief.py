@@ -52,7 +52,7 @@ class Brief:
     database: str | None = None
     """The URL of the lease's database, without a password."""
     identity: str | None = None
-    """What a copy of that database does not have (`lease.database.held.identity`)."""
+    """What a copy of that database does not have (`lease.database.address`)."""
     trace: Mapping[str, str] = field(default_factory=dict)
     """The variables that pass the span of the attempt on, if there is one."""
 

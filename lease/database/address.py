@@ -1,10 +1,11 @@
 """The address of a database: the URL that users give, in the form that the library's own
-connections use, and the schema of our tables in it.
+connections use, and the schema of our tables in it. And which database a connection leads to.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, LiteralString, Union
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -164,3 +165,42 @@ def place_of(url: URL) -> tuple[object, ...]:
     if backend.is_embedded:
         return (backend.name, str(Path(backend.file(url) or "").resolve()))
     return (backend.name, url.host or "localhost", url.port or backend.port, url.database or url.username)
+
+
+# The identity of a database: what a copy of it does not carry
+#
+# PostgreSQL: the server's system identifier, which its standbys share and nothing restored from a dump does, and the
+# database's OID, which a copy on the same server does not share. Both outlive a failover and are the same through a
+# pooler. SQLite: the device and the inode of the file.
+
+_MAY_ASK: LiteralString = "pg_catalog.has_function_privilege('public', 'pg_catalog.pg_control_system()', 'execute')"
+_SYSTEM: LiteralString = "(pg_catalog.pg_control_system()).system_identifier"
+# The path of a file of this database (pg_class, 1259 on every server), as base/16384/1259: half the price of a look into pg_database.
+_DATABASE: LiteralString = "pg_catalog.split_part(pg_catalog.pg_relation_filepath(1259), '/', -2)"
+_WITHOUT_SYSTEM: LiteralString = f"pg_catalog.concat('/', {_DATABASE})"
+_WITH_SYSTEM: LiteralString = f"pg_catalog.concat({_SYSTEM}, '/', {_DATABASE})"
+IDENTITY: LiteralString = f"CASE WHEN {_MAY_ASK} THEN {_WITH_SYSTEM} ELSE {_WITHOUT_SYSTEM} END"
+"""SQL for the identity. Without the server's part where not every role may read that, since those of the programs that
+fence must; it is refused to a role that may not read it itself.
+"""
+OF_A_DATABASE: LiteralString = _WITHOUT_SYSTEM
+"""SQL for the identity without the server's part, which any role may read."""
+
+
+def same_identity(identity: str, parameter: str) -> str:
+    """Return SQL for whether a connection leads to the database of ``identity``, which ``parameter`` has."""
+    here = _WITHOUT_SYSTEM if identity.startswith("/") else _WITH_SYSTEM
+    return f"{here} = CAST({parameter} AS text)"
+
+
+def identity_of(file: tuple[int, int]) -> str:
+    """Return the identity of a file of SQLite: of its device and inode."""
+    return "{}:{}".format(*file)
+
+
+def identity_at(path: str) -> str | None:
+    """Return the identity of the file that is at ``path`` now."""
+    with suppress(FileNotFoundError):
+        found = Path(path).stat()
+        return identity_of((found.st_dev, found.st_ino))
+    return None

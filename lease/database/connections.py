@@ -46,7 +46,7 @@ class Route:
     """The driver's arguments: from the engine's URL, and its ``connect_args``."""
     _hooks: tuple[Hook, ...]
     identity: str | None = None
-    """Which database the latest connection led to (`lease.database.held.identity`); None until it is known."""
+    """Which database the latest connection led to (`lease.database.address`); None until it is known."""
 
     async def arguments(self, settings: ConnectionSettings) -> dict[str, Any]:
         """Return the driver's arguments for a connection made now; `LeaseError` names what cannot be carried over."""

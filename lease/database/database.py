@@ -34,7 +34,7 @@ class Database(Protocol):
 
     @property
     def identity(self) -> str | None:
-        """Which database it is (`lease.database.held.identity`); None where that is not known."""
+        """Which database it is (`lease.database.address`); None where that is not known."""
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` in a transaction and commit it."""

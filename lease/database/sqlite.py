@@ -13,11 +13,11 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
 from ..threads import LastingThreads
+from .address import identity_of
 from .backend import ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
 from .database import OwnDatabase, Unit
 from .driver_errors import explain
-from .held.identity import identity_of
 from .held.statement import OWN
 from .held.wire import Wire
 from .wires.of_sqlite3 import Sqlite3Wire

@@ -8,12 +8,11 @@ from typing import cast
 from sqlalchemy import URL
 
 from .. import statements
-from ..database.address import describe, place_of
+from ..database.address import describe, identity_at, place_of
 from ..database.backend import SCHEMA, backend_of
 from ..database.driver_errors import WROTE_SINCE, explain, sqlite_name, sqlstate, tables_missing
 from ..database.foreign import Foreign
 from ..database.forks import refuse_after_fork
-from ..database.held.identity import identity_at
 from ..errors import LeaseError, NeverGranted
 from ..model import Grant
 
@@ -30,7 +29,7 @@ class Home:
 
     url: URL
     identity: str | None = None
-    """What a copy of it does not have (`lease.database.held.identity`); None where that is not known."""
+    """What a copy of it does not have (`lease.database.address`); None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

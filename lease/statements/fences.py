@@ -5,10 +5,10 @@ from functools import lru_cache
 from sqlalchemy import Connection, TextClause, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from ..database.address import same_identity
 from ..database.backend import quoted, schema_of
 from ..database.driver_errors import detail, sqlite_name, sqlstate
 from ..database.foreign import IN_SAVEPOINT, Foreign, OfSQLAlchemy
-from ..database.held.identity import same_identity
 from ..errors import LeaseError, LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
 from ..schema import lease, of_grant
@@ -41,7 +41,7 @@ def fence(
     `LeaseLost` otherwise (rule 11).
 
     ``schema`` has the tables; by default that of the connection. ``identity`` is that of the database (PostgreSQL;
-    `lease.database.held.identity`), if it is to be compared. See `lease.fences.fence` for connections
+    `lease.database.address`), if it is to be compared. See `lease.fences.fence` for connections
     that are not the library's own.
     """
     try:

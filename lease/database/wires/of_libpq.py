@@ -20,10 +20,10 @@ from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Engine
 
+from ..address import IDENTITY, OF_A_DATABASE
 from ..backend import ConnectionSettings
 from ..connections import Route
 from ..driver_errors import is_harmless
-from ..held.identity import IDENTITY, OF_A_DATABASE
 from ..held.line import shut_down
 from ..held.statement import Call, Compiled, Rows
 from ..held.wire import NothingSentError, Wire, WireFailed
@@ -33,7 +33,7 @@ WHO_ANSWERS: LiteralString = "SELECT pg_backend_pid(), current_setting('default_
 QUESTIONS: tuple[LiteralString, LiteralString] = (f"{WHO_ANSWERS}, {IDENTITY}", f"{WHO_ANSWERS}, {OF_A_DATABASE}")
 """Ask it, and which database it is; the second one where this role, or all there, may not ask for the server."""
 Answer = tuple[int, str, str | None]
-"""The process, the isolation level, and the database's identity (`lease.database.held.identity`)."""
+"""The process, the isolation level, and the database's identity (`lease.database.address`)."""
 
 
 async def ask_in_loop(driver: "psycopg.AsyncConnection[Any]") -> Answer:
