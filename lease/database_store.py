@@ -16,8 +16,8 @@ from .database.connections import Route, route_to
 from .database.driver_errors import explain, sqlstate
 from .database.file_systems import network_file_system
 from .database.held.statement import Call
-from .database.held.wire import Wire
 from .database.opening import open_database
+from .database.wires import Wire
 from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
 from .events import OnNetwork

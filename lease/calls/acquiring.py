@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from .. import events, statements
 from ..cancellation import uncut
 from ..core import Core, Ticket, closed_meanwhile, note_holder
-from ..database.held.wire import NothingSentError, Wire, WireFailed
+from ..database.wires import NothingSentError, Wire, WireFailed
 from ..durations import format_duration, next_wait
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import events, statements
 from ..database.foreign import is_in_transaction
-from ..database.held.wire import Wire, WireFailed
+from ..database.wires import Wire, WireFailed
 from ..errors import LeaseError, StoreUnavailable
 from ..grant_state import GrantState
 from ..model import Grant

@@ -25,7 +25,7 @@ from ..background import BackgroundLoop
 from ..cancellation import done, settled
 from ..core import Core
 from ..database.held.statement import Call
-from ..database.held.wire import Wire, WireFailed
+from ..database.wires import Wire, WireFailed
 from ..database_store import DatabaseStore
 from ..errors import LeaseError
 from ..events import Event

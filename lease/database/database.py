@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection
 
 from .connections import Route
 from .held.statement import Call
-from .held.wire import Wire
+from .wires import Wire
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]

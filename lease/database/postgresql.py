@@ -38,7 +38,7 @@ from .database import OwnDatabase, Unit
 from .driver_errors import explain, is_harmless, sqlstate
 from .held.line import Line, connected, current
 from .held.statement import OWN, Call
-from .held.wire import Wire
+from .wires import Wire
 from .wires.of_libpq import ask_in_loop, is_direct
 from .wires.of_libpq import connect as connect_wire
 

@@ -19,7 +19,7 @@ from .connections import Route, make_engine, use_wal, write_transaction
 from .database import OwnDatabase, Unit
 from .driver_errors import explain
 from .held.statement import OWN
-from .held.wire import Wire
+from .wires import Wire
 from .wires.of_sqlite3 import Sqlite3Wire
 from .writer_gate import WriterGateBusy
 

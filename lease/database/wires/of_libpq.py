@@ -26,7 +26,7 @@ from ..connections import Route
 from ..driver_errors import is_harmless
 from ..held.line import shut_down
 from ..held.statement import Call, Compiled, Rows
-from ..held.wire import NothingSentError, Wire, WireFailed
+from . import NothingSentError, Wire, WireFailed
 
 WHO_ANSWERS: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
 """Asks who answers, and at which isolation level a statement runs; with ``prepare=False``."""

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DatabaseError
 
 from ...threads import unless_done
 from ..held.statement import Call
-from ..held.wire import NothingSentError, WireFailed
 from ..writer_gate import WriterGate
+from . import NothingSentError, WireFailed
 
 T = TypeVar("T")
 _Asked = tuple[Call[Any], "asyncio.Future[Any]"]

@@ -7,7 +7,7 @@ import pytest
 
 from lease import LeaseError, LeaseLost, StoreUnavailable, events
 from lease.core import Ticket
-from lease.database.held.wire import WireFailed
+from lease.database.wires import WireFailed
 from lease.grant_state import GrantState
 from lease.sync import Lease, LeaseClient
 from tests.lease.calls.callers import Blocked, beat, before_each_answer

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from lease import Grant, LeaseNotAcquired, LeaseRecord, LeaseTiming, SchemaMissing, statements
 from lease.clock import boottime
-from lease.database.held.wire import WireFailed
 from lease.database.listening.releases import ReleaseListener
+from lease.database.wires import WireFailed
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from lease.testing import MemoryStore

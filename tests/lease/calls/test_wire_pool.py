@@ -12,7 +12,7 @@ import pytest
 from lease.background import BackgroundLoop
 from lease.calls import steps
 from lease.calls.steps import Elsewhere, Steps, WirePool
-from lease.database.held.wire import Wire
+from lease.database.wires import Wire
 from lease.threads import _AT_ONCE, caller
 from tests.support.waiting import LIMIT, wait_until
 

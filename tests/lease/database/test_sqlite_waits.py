@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, make_url
 
 from lease import StoreUnavailable
-from lease.database.held.wire import WireFailed
 from lease.database.opening import open_database
+from lease.database.wires import WireFailed
 from lease.statements import granting, reading
 from tests.support.waiting import LIMIT
 

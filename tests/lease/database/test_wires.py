@@ -15,8 +15,8 @@ from sqlalchemy import Double, bindparam, func, select, text
 from lease import statements
 from lease.database.database import OwnDatabase
 from lease.database.held.statement import Call, Rows, Statement
-from lease.database.held.wire import NothingSentError, Wire, WireFailed
 from lease.database.opening import open_database
+from lease.database.wires import NothingSentError, Wire, WireFailed
 from lease.database.wires.of_libpq import _LibpqWire
 from lease.database.writer_gate import WriterGate
 from lease.schema import lease
