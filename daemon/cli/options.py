@@ -46,6 +46,13 @@ def one_of(known: Sequence[T], what: str, text: str | None) -> T | None:
     return found
 
 
+def refuse_beside(given: Mapping[str, object], why: str) -> None:
+    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} {why}")
+
+
 def number_of(text: str, what: Literal["run", "backfill"] = "run") -> int:
     """Return the number of a run or a backfill; raises `Misused` for what is none."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):

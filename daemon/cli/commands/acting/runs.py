@@ -33,7 +33,7 @@ from ... import options
 from ...ask import act, ask, run_given, zone_of
 from ...failures import Misused
 from ...screen import Sheet, print_sentences, say, screen, write_json
-from .schedules import act_on_backfill, refuse_beside
+from .schedules import act_on_backfill
 
 C = TypeVar("C", bound=ChosenRun)
 
@@ -87,7 +87,7 @@ def cancel(
     if run is None:
         _cancel_many(Selection(application, schedule, tag), _Acting(database, who, why, dry_run, yes, as_json))
         return
-    refuse_beside({**of_many, "--application": None}, _SELECTS_MANY)
+    options.refuse_beside({**of_many, "--application": None}, _SELECTS_MANY)
     run_id = run_given(database, run, application, "active")
     unit = partial(cancel_run, run_id=run_id, requested_by=who, why=why)
     act(database, unit, "cancel", _cancelled, as_json=as_json)
@@ -127,7 +127,7 @@ def retry(
         _retry_many(Selection(application, schedule, tag), within.total_seconds(), acting)
         return
     of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
-    refuse_beside({**of_many, "--dry-run": dry_run, "--yes": yes}, _SELECTS_MANY)
+    options.refuse_beside({**of_many, "--dry-run": dry_run, "--yes": yes}, _SELECTS_MANY)
     run_id = run_given(database, run, application, "not skipped")
     unit = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
     act(database, unit, "retry", _retried, as_json=as_json)

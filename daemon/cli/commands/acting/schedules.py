@@ -246,13 +246,6 @@ def _and_now(done: Backfill) -> str:
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
 
 
-def refuse_beside(given: Mapping[str, object], why: str) -> None:
-    """Raise `Misused` for an option that is given although another rules it out, as ``why`` says."""
-    for option, value in given.items():
-        if value:
-            raise Misused(f"{option} {why}")
-
-
 def act_on_backfill(
     what: Literal["pause", "resume", "cancel"],
     backfill_id: int,
@@ -264,7 +257,7 @@ def act_on_backfill(
     as_json: bool,
 ) -> None:
     """Pause, resume or cancel a backfill; raises `Misused` for other options that select runs."""
-    refuse_beside(beside, "cannot be combined with --backfill: leave it out")
+    options.refuse_beside(beside, "cannot be combined with --backfill: leave it out")
     change = partial(change_backfill, what=what, backfill_id=backfill_id, requested_by=who, why=why)
     act(database, change, "backfill-changed", partial(_changed, what), as_json=as_json, hang=2)
 
