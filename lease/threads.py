@@ -149,7 +149,7 @@ class LastingThreads(Executor):
                 future.set_exception(OSError(errno.EAGAIN, "no thread can be started"))
                 return future
             self._busy += 1
-            self._calls.put((future, lambda: fn(*args, **kwargs)))
+            self._calls.put((future, partial(fn, *args, **kwargs)))
         return future
 
     def _add_worker(self) -> None:

@@ -283,7 +283,7 @@ class Settings(BaseModel):
     @property
     def tokens(self) -> tuple[str | None, str | None]:
         """What a request over HTTP must carry: to read and act, and only to read."""
-        acts, reads = (one.get_secret_value() if one else None for one in (self.web_token, self.web_read_token))
+        acts, reads = [one.get_secret_value() if one else None for one in (self.web_token, self.web_read_token)]
         return acts, reads
 
     @property

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -48,7 +49,7 @@ class SqliteDatabase(OwnDatabase):
         self._threads = LastingThreads(connections, "lease-sqlite")
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
-        return await self._bounded(lambda seconds: self._write(unit, seconds), timeout, first=first)
+        return await self._bounded(partial(self._write, unit), timeout, first=first)
 
     write_alone = write
     """Its turn to write comes with a transaction."""

@@ -129,7 +129,7 @@ class _NewInterpreter:
     def start(
         self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
     ) -> StartedKeeper:
-        told = (control, trust.address, report, limit_of_children(), os.getpid(), remove)
+        told = (control, trust.address, report, _limit_of_children, os.getpid(), remove)
         return subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
             [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
             stdin=subprocess.DEVNULL,
