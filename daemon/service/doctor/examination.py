@@ -19,7 +19,6 @@ from sqlalchemy import Connection
 from lease.database.address import describe, parse_address
 from lease.database.backend import backend_of
 from lease.database.file_systems import network_file_system
-from lease.database.wires.of_libpq import is_direct
 from lease.errors import StoreUnavailable
 
 from ...errors import SchemaNotReady
@@ -129,7 +128,7 @@ def _of_database(connection: Connection, here: Examined) -> Examined:
         round_trip=trips,
         clock_offset=ahead,
         server=server,
-        direct=server is None or is_direct(driver, server.pid),
+        direct=server is None or _is_direct(driver, server.pid),
         file=None if file is None else _file(connection, file),
     )
     if server is not None and not server.may_read:
@@ -162,6 +161,12 @@ def _measured(connection: Connection) -> tuple[float, float]:
         took = time.monotonic() - began
         trips.append((took, (there - sent).total_seconds() - took / 2))
     return median(took for took, _ in trips), min(trips)[1]
+
+
+def _is_direct(driver: Any, pid: int) -> bool:
+    from lease.database.wires.of_libpq import is_direct  # noqa: PLC0415 - the driver is loaded only where it connects
+
+    return is_direct(driver, pid)
 
 
 def _hears(driver: "psycopg.Connection[Any]") -> bool:
