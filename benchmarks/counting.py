@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 from sqlalchemy import Engine, event
 
 _FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "--")
@@ -16,12 +15,16 @@ _FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "--")
 class Counter:
     """Statements and commits of this process, heartbeat included, since it began to listen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_sqlite_alone: bool = False) -> None:
         self.statements = 0
         self.commits = 0
         self._latest = ""
         self._lock = threading.Lock()  # SQLite's units run on threads
         event.listen(Engine, "connect", self._connected)
+        if on_sqlite_alone:  # where the memory of a process is measured, it has no more than a replica has
+            return
+        import psycopg  # noqa: PLC0415
+
         psycopg.AsyncCursor.execute = self._counted(psycopg.AsyncCursor.execute)  # type: ignore[method-assign]
 
     def _counted(self, execute: Callable[..., Any]) -> Any:

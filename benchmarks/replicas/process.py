@@ -95,7 +95,8 @@ def _children() -> float:
 
 def _command(file: Path, *flags: str, counts: Counts | None = None) -> list[str]:
     module = ["leased"] if counts is None else ["benchmarks.replicas.counted", str(counts.path)]
-    return [sys.executable, "-m", *module, "run", "--no-web", "--log-level", "warning", *flags, str(file)]
+    web = () if "--web" in flags else ("--no-web",)
+    return [sys.executable, "-m", *module, "run", *web, "--log-level", "warning", *flags, str(file)]
 
 
 def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
