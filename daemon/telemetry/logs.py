@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from ..errors import escaped
 from .courier import Courier
@@ -102,7 +103,7 @@ def _time_stamper(format_: Literal["text", "json"]) -> structlog.processors.Time
 def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Processor]:
     if format_ == "json":
         return [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),  # they may be secrets
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]

@@ -237,6 +237,26 @@ def test_libraries_log_through_the_same_formatter(capsys: pytest.CaptureFixture[
     assert "job=zones" in line
 
 
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_an_exception_is_logged_without_local_variables_which_may_be_secrets(
+    capsys: pytest.CaptureFixture[str], format_: Literal["text", "json"]
+) -> None:
+    def sign_in(password: str) -> None:
+        raise ValueError(f"{len(password)} letters are too few")
+
+    set_up_logs(format_, "info")
+    try:
+        sign_in("hunter" + "2")
+    except ValueError:
+        logging.getLogger("leased.job").exception("failed")
+    flush_logs()
+    written = capsys.readouterr().err
+    assert "sign_in" in written
+    assert "7 letters are too few" in written
+    assert "hunter2" not in written
+
+
 def test_texts_for_people() -> None:
     assert clean("a\x1b[2Jb\nc") == "a [2Jb c"
     assert clean("a\nb\tc\x07", lines=True) == "a\nb\tc "
