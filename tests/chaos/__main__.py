@@ -45,11 +45,11 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     site = _site(options, kind, folder)
     clean = False
     try:
-        result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
+        result = campaign.run(site, minutes * 60, options.seed)
         summary, found = summarize(result), problems(result)
         clean = not found
     except NoPostgresError as missing:
-        _tell(f"no campaign: {missing}")
+        sys.stderr.write(f"no campaign: {missing}\n")
         clean = True
         return 2
     finally:
@@ -66,14 +66,13 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
 
 def _site(options: argparse.Namespace, kind: str, folder: Path) -> Site:
     if options.clock is not None:
-        return SteppedSite(campaign.PLACES, folder, options.clock, options.seed, options.postgres)
-    return PostgresSite(campaign.PLACES, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+        return SteppedSite(campaign.PLACES, folder, options.clock, options.seed)
+    return PostgresSite(campaign.PLACES, folder) if kind == "postgres" else SqliteSite(folder)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both", help="where (both)")
-    parser.add_argument("--postgres", choices=("16", "17", "18"), default="18", help="which PostgreSQL (18)")
     parser.add_argument(
         "--minutes", type=float, default=5.0, help=f"how long there are faults (5); on SQLite at most {LONGEST:g}"
     )
@@ -86,7 +85,6 @@ def _options() -> argparse.Namespace:
         help="let PostgreSQL's own clock step: by no more than rule 1 assumes (kept), or by up to an hour (broken)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers of the last campaign there too")
-    parser.add_argument("--verbose", action="store_true", help="tell how far it has come")
     options = parser.parse_args()
     if options.clock is not None and library() is None:
         parser.error(MISSING)
@@ -98,14 +96,6 @@ def _options() -> argparse.Namespace:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _keep_quiet(text: str) -> None:
-    del text
 
 
 if __name__ == "__main__":

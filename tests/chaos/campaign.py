@@ -1,8 +1,8 @@
 """A campaign: replicas at work, faults in a seeded order, a quiet end, a check of the history."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +46,7 @@ PARKS = {"postgres": 0.3, "sqlite": 0.05}
 """Seconds for which the escapee keeps a fenced transaction open; on SQLite all writers wait."""
 
 
-def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> Result:
+def run(site: Site, seconds: float, seed: int) -> Result:
     """Inflict faults for so many seconds, and return the result."""
     result = Result(site.kind, seed, seconds)
     for name in ("diaries", "mischief"):
@@ -62,14 +62,13 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         fleet = Fleet(make_slots(site, SLOTS, starts, ends), site.folder)
         stack.callback(fleet.close)
         fleet.start()
-        tell(f"{len(fleet.slots)} replicas are up; faults for {seconds:g} s, seed {seed}")
         escapee = Escapee(site.jobs_address, engine.connect, seed, longest_park=PARKS[site.kind])
         escapee.start()
         stack.callback(escapee.end)
         crowd = Crowd(site, seed, TTL)
         stack.callback(crowd.close)
         crowd.start()
-        _inflict(Scene(site, fleet), crowd, seed, starts + timedelta(seconds=seconds), result, tell)
+        _inflict(Scene(site, fleet), crowd, seed, starts + timedelta(seconds=seconds), result)
         escapee.end()
         crowd.stop()
         if stepped is not None:
@@ -77,7 +76,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         _end_with_the_last_release(site, fleet, engine)
         result.tried = escapee.tried
         result.acts, result.at_once = fleet.acts, fleet.at_once
-        result.settled_after = _wait_until_over(engine, tell)
+        result.settled_after = _wait_until_over(engine)
         result.statuses = fleet.stop()
         result.busy = starvation.rounds()
         result.ends = fleet.ends
@@ -136,9 +135,7 @@ def _url_file(site: Site, name: str) -> Path:
     return file
 
 
-def _inflict(  # noqa: PLR0917 - what a campaign is
-    scene: Scene, crowd: Crowd, seed: int, ends: datetime, result: Result, tell: Callable[[str], None]
-) -> None:
+def _inflict(scene: Scene, crowd: Crowd, seed: int, ends: datetime, result: Result) -> None:
     slots = scene.fleet.slots
     plans = {f"replicas-{lane}": slot_faults(seed, lane, scene, slots) for lane in (1, 2)}
     lanes = [Lane(name, seed, scene, plan, result.faults) for name, plan in plans.items()]
@@ -151,7 +148,6 @@ def _inflict(  # noqa: PLR0917 - what a campaign is
     try:
         while (left := (ends - datetime.now(UTC)).total_seconds()) > 0 and not any(lane.error for lane in lanes):
             time.sleep(min(left, 5.0))
-            tell(f"{len(result.faults)} faults, {left:.0f} s to go")
     finally:
         for lane in lanes:
             lane.end()
@@ -188,7 +184,7 @@ def _end_with_the_last_release(site: Site, fleet: Fleet, engine: Engine) -> None
         fleet.command("resume", f"--backfill={backfill}", f"--database={site.url}")
 
 
-def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:
+def _wait_until_over(engine: Engine) -> float:
     """Wait until every run is over, up to a limit beyond which one that is not is an error."""
     began = time.monotonic()
 
@@ -200,8 +196,6 @@ def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:
         except OperationalError:
             return -1
 
-    try:
+    with suppress(AssertionError):
         wait_until(lambda: unfinished() == 0, "every run is over", limit=QUIET)
-    except AssertionError:
-        tell(f"{unfinished()} runs are not over {QUIET:g} s after the last fault")
     return time.monotonic() - began

@@ -4,10 +4,11 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Self
 
 import psycopg
 from sqlalchemy import make_url
@@ -26,78 +27,82 @@ CONFIG = ("track_commit_timestamp = on",)
 JOBS, OWN = "jobs", "campaign"
 ELSEWHERE = "elsewhere"
 MOVE_AWAY = "UPDATE replica SET pid_namespace = 'pid:[1]' WHERE pid = {} AND state = 'running'"
+SIZE = "128m"
 WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 
 
-class Site(Protocol):
+class Site(ABC):
     """The database of a campaign; entering the block creates it."""
 
-    kind: str
-    folder: Path
-    """A folder for the campaign's files, apart from the database's."""
-    environment: Mapping[str, str]
-    """What the application is given besides."""
+    kind: ClassVar[str]
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def address(self, slot: str) -> str:
-        """Return the URL for a replica, or for a user of locks."""
-        ...
-
-    @property
-    def jobs_address(self) -> str:
-        """Return the URL for jobs, which the faults of a replica's network do not affect."""
-        ...
-
-    @property
-    def url(self) -> str:
-        """The campaign's own URL, for reading and checking."""
-        ...
-
-    @property
-    def elsewhere(self) -> str:
-        """The URL of another database, in which no replica may ever start."""
-        ...
-
-    def move_away(self, pid: int) -> bool:
-        """Move a replica's entry to another pid namespace, where its death cannot be proven."""
-        ...
-
-
-class PostgresSite:
-    """A PostgreSQL server with a synchronous standby, behind proxies that can be cut."""
-
-    kind = "postgres"
-
-    def __init__(self, slots: Sequence[str], folder: Path, version: str = "18") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
+        """A folder for the campaign's files, apart from the database's."""
         self.environment: Mapping[str, str] = {}
-        self._slots = slots
-        self._version = version
+        """What the application is given besides."""
         self._stack = ExitStack()
-        self.pooler: Pooler | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            programs = binaries(self._version)
-            stack.callback(programs.remove)
-            self.pair = stack.enter_context(self._pair(programs))
-            self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
-            migrations.upgrade(self.server.url())
-            self.server.psql(f"CREATE DATABASE {ELSEWHERE}")
-            migrations.upgrade(self.elsewhere)
-            with psycopg.connect(plain(self.server.url())) as connection:
-                connection.execute((WITNESS / "postgres.sql").read_bytes())
-            if pooler_program() is not None:
-                # The last replica comes through PgBouncer in transaction mode.
-                self.pooler = stack.enter_context(Pooler(self.proxies[self._slots[-1]].port))
+            self._begin(stack)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @abstractmethod
+    def _begin(self, stack: ExitStack) -> None:
+        """Create it; the stack has what ends it."""
+
+    @abstractmethod
+    def address(self, slot: str) -> str:
+        """Return the URL for a replica, or for a user of locks."""
+
+    @property
+    @abstractmethod
+    def jobs_address(self) -> str:
+        """Return the URL for jobs, which the faults of a replica's network do not affect."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The campaign's own URL, for reading and checking; on PostgreSQL it leads to the current primary."""
+
+    @property
+    @abstractmethod
+    def elsewhere(self) -> str:
+        """The URL of another database, in which no replica may ever start."""
+
+    @abstractmethod
+    def move_away(self, pid: int) -> bool:
+        """Move a replica's entry to another pid namespace, where its death cannot be proven."""
+
+
+class PostgresSite(Site):
+    """A PostgreSQL server with a synchronous standby, behind proxies that can be cut."""
+
+    kind = "postgres"
+
+    def __init__(self, slots: Sequence[str], folder: Path) -> None:
+        super().__init__(folder)
+        self._slots = slots
+        self.pooler: Pooler | None = None
+
+    def _begin(self, stack: ExitStack) -> None:
+        programs = binaries("18")
+        stack.callback(programs.remove)
+        self.pair = stack.enter_context(self._pair(programs))
+        self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
+        migrations.upgrade(self.server.url())
+        self.server.psql(f"CREATE DATABASE {ELSEWHERE}")
+        migrations.upgrade(self.elsewhere)
+        with psycopg.connect(plain(self.server.url())) as connection:
+            connection.execute((WITNESS / "postgres.sql").read_bytes())
+        if pooler_program() is not None:
+            # The last replica comes through PgBouncer in transaction mode.
+            self.pooler = stack.enter_context(Pooler(self.proxies[self._slots[-1]].port))
 
     def _pair(self, programs: Binaries) -> Pair:
         return Pair(programs, config=CONFIG)
@@ -124,7 +129,6 @@ class PostgresSite:
 
     @property
     def url(self) -> str:
-        """The campaign's own URL, which leads to the current primary."""
         return self._through(self.proxies[OWN].port)
 
     @property
@@ -142,35 +146,27 @@ class PostgresSite:
         return self.server.url().replace(f":{self.server.port}/", f":{port}/")
 
 
-class SqliteSite:
+class SqliteSite(Site):
     """A SQLite file, in a small file system of its own (to be filled up) if one can be mounted."""
 
     kind = "sqlite"
-    SIZE = "128m"
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment: Mapping[str, str] = {}
+        super().__init__(folder)
         self.place = Path()
         self.mounted = False
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self.place = Path(tempfile.mkdtemp(prefix="leased-chaos-"))
-            stack.callback(shutil.rmtree, self.place)
-            mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(self.place)]
-            self.mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-            if self.mounted:
-                stack.callback(subprocess.run, ["umount", "--lazy", str(self.place)], check=True)
-            migrations.upgrade(self.url)
-            migrations.upgrade(self.elsewhere)
-            with closing(sqlite3.connect(self.path)) as connection:
-                connection.executescript((WITNESS / "sqlite.sql").read_text())
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _begin(self, stack: ExitStack) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="leased-chaos-"))
+        stack.callback(shutil.rmtree, self.place)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(self.place)]
+        self.mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+        if self.mounted:
+            stack.callback(subprocess.run, ["umount", "--lazy", str(self.place)], check=True)
+        migrations.upgrade(self.url)
+        migrations.upgrade(self.elsewhere)
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.executescript((WITNESS / "sqlite.sql").read_text())
 
     @property
     def path(self) -> str:

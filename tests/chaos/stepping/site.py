@@ -1,9 +1,9 @@
 """A PostgreSQL pair whose clock steps, and the fault that makes it step."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import psycopg
 
@@ -29,8 +29,8 @@ _STEADY = ("wal_sender_timeout = 0", "wal_receiver_timeout = 0")
 class SteppedSite(PostgresSite):
     """Primary and standby go by one clock, so that it does not step in a failover."""
 
-    def __init__(self, slots: Sequence[str], folder: Path, kind: Kind, seed: int, version: str = "18") -> None:
-        super().__init__(slots, folder, version)
+    def __init__(self, slots: Sequence[str], folder: Path, kind: Kind, seed: int) -> None:
+        super().__init__(slots, folder)
         self.steps_are = kind
         if kind == "broken":  # of what a step passes over, ten minutes count as late, and all of it would queue up
             self.environment = {START_WITHIN: "10s"}
@@ -38,20 +38,14 @@ class SteppedSite(PostgresSite):
         self.walk = walk(kind, seed)
         self.next: Planned | None = None
 
-    def __enter__(self) -> Self:
+    def _begin(self, stack: ExitStack) -> None:
         place = readable_temporary_folder("leased-clock-")
         place.chmod(0o755)
-        self._place = Guardian(place)
+        stack.callback(Guardian(place).end)
         self.clock = MovedClock(place)
-        try:
-            super().__enter__()
-        except BaseException:
-            self._place.end()
-            raise
-        self._stack.callback(self._place.end)
+        super()._begin(stack)
         with psycopg.connect(plain(self.server.url())) as connection:
             connection.execute(witness(self.clock))
-        return self
 
     def gain(self, seconds: float) -> float:
         """Return by how much its clock gets ahead in so many seconds, at most."""
