@@ -7,9 +7,10 @@ from contextlib import ExitStack, suppress
 from ..fleet import APPLICATION, OTHER, VALID
 from ..releases import RELEASES
 from .fault import SiteFault, SlotFault
+from .processes import Restarts
 
 
-class _AnotherFile(SlotFault):
+class _AnotherFile(Restarts):
     """A replica ends, or is killed, and another one comes in its place with another file."""
 
     longest = 1.0
@@ -26,10 +27,6 @@ class _AnotherFile(SlotFault):
         self.slot.release = self.chance.choice(releases)
         replica.send(self.chance.choice([signal.SIGTERM, signal.SIGTERM, signal.SIGKILL]))
         return True
-
-    def stop(self) -> None:
-        if self.slot.down:
-            self.scene.fleet.relaunch(self.slot)
 
 
 class OlderFile(_AnotherFile):

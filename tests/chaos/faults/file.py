@@ -22,6 +22,19 @@ class _File(SiteFault):
     def path(self) -> str:
         return self.scene.site.url.partition("///")[2]
 
+    def connect(self) -> None:
+        self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
+
+    def start(self) -> bool:
+        """Keep a snapshot of the file."""
+        self.connect()
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT count(*) FROM lease").fetchone()
+        return True
+
+    def stop(self) -> None:
+        self._connection.close()
+
 
 class HoldWriteLock(_File):
     """Another program keeps a write transaction open for longer than the leases last."""
@@ -31,7 +44,7 @@ class HoldWriteLock(_File):
     outage = costs_leases = True
 
     def start(self) -> bool:
-        self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
+        self.connect()
         try:
             with WriterGate(self.path) as entrance:
                 entrance.pass_within(2)
@@ -39,9 +52,6 @@ class HoldWriteLock(_File):
         except (WriterGateBusy, sqlite3.OperationalError):
             return False
         return True
-
-    def stop(self) -> None:
-        self._connection.close()
 
 
 class HoldWriteLockBriefly(HoldWriteLock):
@@ -58,15 +68,6 @@ class LongRead(_File):
     kind = "long read"
     longest = 8.0
 
-    def start(self) -> bool:
-        self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
-        self._connection.execute("BEGIN")
-        self._connection.execute("SELECT count(*) FROM lease").fetchone()
-        return True
-
-    def stop(self) -> None:
-        self._connection.close()
-
 
 class FillDisk(_File):
     """The disk is full, and a reader keeps the write-ahead log from being reused."""
@@ -82,9 +83,7 @@ class FillDisk(_File):
     def start(self) -> bool:
         assert isinstance(self.scene.site, SqliteSite)
         self._filler = self.scene.site.place / "filler"
-        self._reader = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
-        self._reader.execute("BEGIN")
-        self._reader.execute("SELECT count(*) FROM lease").fetchone()
+        super().start()
         with contextlib.suppress(OSError), self._filler.open("wb", buffering=0) as file:
             for size in (1 << 20, 1 << 12):
                 with contextlib.suppress(OSError):
@@ -96,7 +95,7 @@ class FillDisk(_File):
 
     def stop(self) -> None:
         self._filler.unlink(missing_ok=True)
-        self._reader.close()
+        super().stop()
 
     def _is_felt(self, until: float) -> bool:
         """Use up the room left in the log, and return whether a write failed."""

@@ -3,32 +3,57 @@
 from tests.support.proxy import Proxy
 
 from ..site import JOBS, PostgresSite
-from .fault import SiteFault, SlotFault
+from .fault import Fault, SiteFault, SlotFault
 
 
-class NetworkFault(SlotFault):
-    """A fault of the way of one slot to PostgreSQL."""
-
+class _OnTheWay(Fault):
     on = PostgresSite
-    costs_leases = True
+
+    @property
+    def way(self) -> str:
+        """The name of the proxy."""
+        raise NotImplementedError
 
     @property
     def proxy(self) -> Proxy:
         assert isinstance(self.scene.site, PostgresSite)
-        return self.scene.site.proxies[self.slot.name]
+        return self.scene.site.proxies[self.way]
 
     def stop(self) -> None:
         self.proxy.heal()
 
 
-class Cut(NetworkFault):
-    """Every connection is refused."""
-
-    kind = "network cut"
-
+class _Cuts(_OnTheWay):
     def start(self) -> bool:
         self.proxy.cut()
         return True
+
+
+class _Deafens(_OnTheWay):
+    def start(self) -> bool:
+        self.proxy.swallow_answer_to("COMMIT")
+        return True
+
+    def stop(self) -> None:
+        self.effective = self.proxy.deaf  # else nothing was committed meanwhile
+        self.proxy.reset()  # the answers are gone for good
+        super().stop()
+
+
+class NetworkFault(_OnTheWay, SlotFault):
+    """A fault of the way of one slot to PostgreSQL."""
+
+    costs_leases = True
+
+    @property
+    def way(self) -> str:
+        return self.slot.name
+
+
+class Cut(_Cuts, NetworkFault):
+    """Every connection is refused."""
+
+    kind = "network cut"
 
 
 class Silence(NetworkFault):
@@ -64,54 +89,24 @@ class Slow(NetworkFault):
         return True
 
 
-class Deaf(NetworkFault):
+class Deaf(_Deafens, NetworkFault):
     """From the next commit on no answer arrives: a commit is not acknowledged."""
 
     kind = "replies swallowed"
 
-    def start(self) -> bool:
-        self.proxy.swallow_answer_to("COMMIT")
-        return True
 
-    def stop(self) -> None:
-        self.effective = self.proxy.deaf  # else nothing was committed meanwhile
-        self.proxy.reset()  # the answers are gone for good
-        self.proxy.heal()
-
-
-class _JobsNetwork(SiteFault):
-    on = PostgresSite
+class _OfJobs(_OnTheWay, SiteFault):
     longest = 3.0
-
-    @property
-    def proxy(self) -> Proxy:
-        assert isinstance(self.scene.site, PostgresSite)
-        return self.scene.site.proxies[JOBS]
-
-    def stop(self) -> None:
-        self.proxy.heal()
+    way = JOBS
 
 
-class CutJobs(_JobsNetwork):
+class CutJobs(_Cuts, _OfJobs):
     """The jobs cannot write, although their replica renews their leases."""
 
     kind = "jobs' network cut"
 
-    def start(self) -> bool:
-        self.proxy.cut()
-        return True
 
-
-class DeafJobs(_JobsNetwork):
+class DeafJobs(_Deafens, _OfJobs):
     """A job's commit is not acknowledged, so it writes again."""
 
     kind = "jobs' replies swallowed"
-
-    def start(self) -> bool:
-        self.proxy.swallow_answer_to("COMMIT")
-        return True
-
-    def stop(self) -> None:
-        self.effective = self.proxy.deaf
-        self.proxy.reset()
-        super().stop()

@@ -20,7 +20,15 @@ def _signal(pid: int, number: signal.Signals) -> bool:
     return False
 
 
-class KillReplica(SlotFault):
+class Restarts(SlotFault):
+    """A fault after which the slot's replica is started again, where it is down."""
+
+    def stop(self) -> None:
+        if self.slot.down:
+            self.scene.fleet.relaunch(self.slot)
+
+
+class KillReplica(Restarts):
     """SIGKILL to a replica; in a supervised slot, to one that its supervisor restarts."""
 
     kind = "replica killed"
@@ -34,16 +42,11 @@ class KillReplica(SlotFault):
         self.slot.down = not self.slot.supervised
         return pid is not None and _signal(pid, signal.SIGKILL)
 
-    def stop(self) -> None:
-        if self.slot.down:
-            self.scene.fleet.relaunch(self.slot)
-
 
 class KillAfar(KillReplica):
     """SIGKILL to a replica whose death cannot be proven, as on another machine: the ttl decides."""
 
     kind = "replica killed, unprovable"
-    longest = 2.0
     supervised = False
 
     def start(self) -> bool:
@@ -51,7 +54,7 @@ class KillAfar(KillReplica):
         return pid is not None and self.scene.site.move_away(pid) and super().start()
 
 
-class RestartReplica(SlotFault):
+class RestartReplica(Restarts):
     """SIGTERM to a replica, as in a rolling restart: it drains and ends."""
 
     kind = "replica restarted"
@@ -62,9 +65,6 @@ class RestartReplica(SlotFault):
         pid = self.scene.fleet.replica_pid(self.slot)
         self.slot.down = True
         return pid is not None and _signal(pid, signal.SIGTERM)
-
-    def stop(self) -> None:
-        self.scene.fleet.relaunch(self.slot)
 
 
 class KillAll(SiteFault):
@@ -94,7 +94,7 @@ class KillAll(SiteFault):
                 slot.busy.release()
 
 
-class KillSupervisor(SlotFault):
+class KillSupervisor(Restarts):
     """SIGKILL to the supervisor: its replicas notice, and end."""
 
     kind = "supervisor killed"
@@ -106,11 +106,21 @@ class KillSupervisor(SlotFault):
         assert self.slot.replica is not None
         return _signal(self.slot.replica.pid, signal.SIGKILL)
 
-    def stop(self) -> None:
-        self.scene.fleet.relaunch(self.slot)
+
+def _keeper(fault: SlotFault) -> int | None:
+    replica = fault.scene.fleet.replica_pid(fault.slot)
+    keepers = keepers_of(replica) if replica is not None else []
+    return fault.chance.choice(keepers) if keepers else None
 
 
-class _Paused(SlotFault):
+def _child(fault: SlotFault) -> int | None:
+    keeper = _keeper(fault)
+    children = children_of(keeper) if keeper is not None else []
+    return fault.chance.choice(children) if children else None
+
+
+class _Struck(SlotFault):
+    signal = signal.SIGKILL
     pid: int | None = None
 
     def target(self) -> int | None:
@@ -118,10 +128,14 @@ class _Paused(SlotFault):
 
     def start(self) -> bool:
         pid = self.target()
-        if pid is None or not _signal(pid, signal.SIGSTOP):
+        if pid is None or not _signal(pid, self.signal):
             return False
         self.pid = pid
         return True
+
+
+class _Paused(_Struck):
+    signal = signal.SIGSTOP
 
     def stop(self) -> None:
         if self.pid is not None:
@@ -160,48 +174,27 @@ class PauseBriefly(PauseReplica):
     costs_leases = False
 
 
-class KillChild(SlotFault):
+class KillChild(_Struck):
     """SIGKILL to a job's process."""
 
     kind = "child killed"
     longest = 0.2
-
-    def start(self) -> bool:
-        child = _child(self)
-        return child is not None and _signal(child, signal.SIGKILL)
+    target = _child
 
 
 class PauseChild(_Paused):
     """SIGSTOP to a job's process."""
 
     kind = "child paused"
-    longest = 5.0
-
-    def target(self) -> int | None:
-        return _child(self)
+    target = _child
 
 
-class KillKeeper(SlotFault):
+class KillKeeper(_Struck):
     """SIGKILL to the keeper of a job's process."""
 
     kind = "keeper killed"
     longest = 0.2
-
-    def start(self) -> bool:
-        keeper = _keeper(self)
-        return keeper is not None and _signal(keeper, signal.SIGKILL)
-
-
-class KillTemplate(SlotFault):
-    """SIGKILL to a process from which a replica forks its children: none of them is any worse off."""
-
-    kind = "template killed"
-    longest = 0.2
-
-    def start(self) -> bool:
-        replica = self.scene.fleet.replica_pid(self.slot)
-        templates = templates_of(replica) if replica is not None else []
-        return bool(templates) and _signal(self.chance.choice(templates), signal.SIGKILL)
+    target = _keeper
 
 
 class PauseKeeper(_Paused):
@@ -209,19 +202,16 @@ class PauseKeeper(_Paused):
 
     kind = "keeper paused"
     longest = 3.0
+    target = _keeper
+
+
+class KillTemplate(_Struck):
+    """SIGKILL to a process from which a replica forks its children: none of them is any worse off."""
+
+    kind = "template killed"
+    longest = 0.2
 
     def target(self) -> int | None:
-        return _keeper(self)
-
-
-def _keeper(fault: SlotFault) -> int | None:
-    scene, slot = fault.scene, fault.slot
-    replica = scene.fleet.replica_pid(slot)
-    keepers = keepers_of(replica) if replica is not None else []
-    return fault.chance.choice(keepers) if keepers else None
-
-
-def _child(fault: SlotFault) -> int | None:
-    keeper = _keeper(fault)
-    children = children_of(keeper) if keeper is not None else []
-    return fault.chance.choice(children) if children else None
+        replica = self.scene.fleet.replica_pid(self.slot)
+        templates = templates_of(replica) if replica is not None else []
+        return self.chance.choice(templates) if templates else None

@@ -52,20 +52,15 @@ class FreezeServer(_Server):
         self.site.server.resume()
 
 
-class RestartServer(_Server):
+class RestartServer(KillServer):
     """A fast shutdown and a start."""
 
     kind = "PostgreSQL restarted"
     longest = 1.0
-    outage = costs_leases = True
 
     def start(self) -> bool:
         self.site.server.stop("fast")
         return True
-
-    def stop(self) -> None:
-        self.site.server.start()
-        self.site.pair.wait_for_standby()
 
 
 class FailOver(_Server):
