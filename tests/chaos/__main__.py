@@ -59,7 +59,7 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
             _say(f"logs and diaries are kept in {folder}")
     _say("\n".join(table(result, summary)))
     if options.json is not None:
-        told = {**summary.as_json(), "database": kind, "seed": result.seed, "seconds": result.seconds}
+        told = {**vars(summary), "database": kind, "seed": result.seed, "seconds": result.seconds}
         options.json.write_text(json.dumps({**told, "problems": found}, indent=1) + "\n")
     return 1 if found else 0
 

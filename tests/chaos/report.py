@@ -1,6 +1,7 @@
 """The report of a campaign: its table, and its problems."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 from tests.checker.facts import BackfillRecorded, Due, GrantBegan, Recorded, Written
 
@@ -14,7 +15,7 @@ from .judgement import Result
 from .releases import ONLY
 from .site import WORDS
 from .stepping import judgement as stepping
-from .summary import Summary, false_losses, taken_alive
+from .summary import false_losses, taken_alive
 from .trouble import BLOCKER, KILLER, made, paid_for_others
 from .users.promises import broken_promises, too_little
 from .worker import FRAIL
@@ -111,7 +112,7 @@ def not_done(result: Result) -> list[str]:
     return [f"{kind} ({why}?)" for kind, why in names.items() if not any(one.kind == kind for one in result.faults)]
 
 
-def table(result: Result, summary: Summary) -> Iterator[str]:
+def table(result: Result, summary: SimpleNamespace) -> Iterator[str]:
     """Yield the lines of the table."""
     yield f"Chaos on {WORDS[result.kind]}, seed {result.seed}: {summary.total} faults in {result.seconds / 60:.1f} minutes"
     yield ""

@@ -1,9 +1,9 @@
 """The summary of a campaign's history, in numbers."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
 
 from lease.timing import LeaseTiming
 from tests.checker import Promise
@@ -19,65 +19,8 @@ _LOOKS = timedelta(seconds=0.3)
 """More than the time between two checks of which processes are alive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The numbers of a campaign."""
-
-    faults: dict[str, int]
-    due: int
-    done: int
-    failed: int
-    skipped: dict[str, int]
-    """The skipped instants, by reason."""
-    instants_wrong: int
-    """The occurrences that are lost, accounted for twice, or not over."""
-    effects_wrong: int
-    """The effects that exist twice or are missing."""
-    overlaps: int
-    """The grants that began while the previous one was in force."""
-    at_once: int
-    """The work that was alive after the next grant of its lease."""
-    effects: int
-    zombie_attempted: int
-    """The writes under an ended grant that were answered."""
-    zombie_refused: int
-    zombie_overtaken: int
-    """Those after the next grant."""
-    zombie_committed: int
-    recoveries: int
-    """The recoveries without an outage; the times are of these."""
-    recoveries_in_outages: int
-    """The recoveries with an outage."""
-    recovery_p50: float
-    recovery_p99: float
-    recovery_max: float
-    losses: int
-    false_losses: int
-    grants: int
-    violations: dict[str, int]
-    """The violations of each promise."""
-    audit_violations: int
-    settled_after: float
-    claimed_together: int
-    """The runs that were claimed in a set of several."""
-    ended_together: int
-    busy: float
-    """The share of the time for which this machine kept a ready process waiting."""
-    excused: int
-    """The recoveries, and the grants under which nothing began, that would be late if that counted."""
-    users: dict[str, int]
-    """What the users of locks did, and how often."""
-
-    @property
-    def total(self) -> int:
-        return sum(self.faults.values())
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "faults_in_all": self.total}
-
-
-def summarize(result: Result) -> Summary:
-    """Return the numbers of a campaign."""
+def summarize(result: Result) -> SimpleNamespace:
+    """Return the numbers of a campaign, for its table and as JSON."""
     facts = result.facts
     tenures = Tenures(facts)
     recorded = [fact for fact in facts if isinstance(fact, Recorded)]
@@ -89,8 +32,9 @@ def summarize(result: Result) -> Summary:
     ends = ((tenures.of(fact.grant), fact.at) for fact in refused)
     overtaken = sum(bool(one and one.succeeded_at and one.succeeded_at <= at) for one, at in ends)
     committed = sum("committed" in one.what for one in result.violations if one.promise is Promise.WRITES)
-    return Summary(
+    return SimpleNamespace(
         faults=dict(Counter(fault.kind for fault in result.faults).most_common()),
+        total=len(result.faults),
         due=sum(isinstance(fact, Due) for fact in facts),
         done=sum(run.state == "succeeded" for run in recorded),
         failed=sum(run.state == "failed" for run in recorded),
@@ -100,11 +44,12 @@ def summarize(result: Result) -> Summary:
         overlaps=broken[Promise.OVERLAP],
         at_once=broken[Promise.CHILDREN],
         effects=sum(fact.run is not None for fact in written),
+        # The writes under an ended grant that were answered; the overtaken ones came after the next grant.
         zombie_attempted=len(refused) + committed,
         zombie_refused=len(refused),
         zombie_overtaken=overtaken,
         zombie_committed=committed,
-        recoveries=len(took),
+        recoveries=len(took),  # without an outage; the times are of these
         recoveries_in_outages=len(all_recoveries) - len(took),
         recovery_p50=_percentile(took, 0.50),
         recovery_p99=_percentile(took, 0.99),
