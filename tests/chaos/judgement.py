@@ -108,36 +108,47 @@ class Result:
 
 def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: Result) -> None:
     """Read the history of a campaign that has ended, and check it."""
-    clocks, defined = result.clocks, releases(site, starts, ends)
-    digests = {(one.name, release): one.run_digest() for release, app in defined.items() for one in app.schedules}
+    defined = releases(site, starts, ends)
     with engine.connect() as connection:
         result.facts = [
-            *history.witnessed(connection, clocks),
+            *history.witnessed(connection, result.clocks),
             *history.effects(connection),
-            *history.tables(connection, defined),
-            *history.backfills(connection),
-            *history.marks(connection, clocks),
-            *(one for of, ruled in rulings(connection, clocks).items() for one in due(of, ruled, ends)),
-            *history.diaries(site.folder, clocks, digests),
-            *history.haunted(result.tried, clocks),
-            *history.outages(result.faults, clocks),
-            *history.starved(result.busy, clocks),
-            *kept_for_others(result.users.hand_overs, clocks),
+            *recorded(connection, site, defined, result),
+            *(one for of, ruled in rulings(connection, result.clocks).items() for one in due(of, ruled, ends)),
         ]
         count(connection, result)
+    bounds = bounds_of(defined, timedelta(seconds=1 + BOUND), TOLERANCE[site.kind])
+    result.violations = check(result.facts, bounds)
+    result.excused = excused(result.facts, bounds, result.violations)
+    result.audit = leased_audit(site.url)
+
+
+def recorded(connection: Connection, site: Site, defined: history.Releases, result: Result) -> Iterator[Fact]:
+    """Yield what tables, diaries and the campaign itself say."""
+    clocks = result.clocks
+    digests = {(one.name, release): one.run_digest() for release, app in defined.items() for one in app.schedules}
+    yield from history.tables(connection, defined)
+    yield from history.backfills(connection)
+    yield from history.marks(connection, clocks)
+    yield from history.diaries(site.folder, clocks, digests)
+    yield from history.haunted(result.tried, clocks)
+    yield from history.outages(result.faults, clocks)
+    yield from history.starved(result.busy, clocks)
+    yield from kept_for_others(result.users.hand_overs, clocks)
     result.acknowledged = history.acknowledged(site.folder)
-    bounds = Bounds(
-        recovery=timedelta(seconds=1 + BOUND),
+
+
+def bounds_of(defined: history.Releases, recovery: timedelta | None, tolerance: timedelta = timedelta()) -> Bounds:
+    """Return the bounds of a campaign's history."""
+    return Bounds(
+        recovery=recovery,
         everywhere=frozenset.intersection(*(frozenset(app.run_digests.values()) for app in defined.values())),
         complete=True,
         idle=timedelta(seconds=2 * TTL),
         finished=True,
         effects_written=True,
-        tolerance=TOLERANCE[site.kind],
+        tolerance=tolerance,
     )
-    result.violations = check(result.facts, bounds)
-    result.excused = excused(result.facts, bounds, result.violations)
-    result.audit = leased_audit(site.url)
 
 
 def excused(facts: Iterable[Fact], bounds: Bounds, found: Sequence[Violation]) -> int:

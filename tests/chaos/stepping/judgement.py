@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine, text
 
 from lease.timing import LeaseTiming
-from tests.checker import Bounds, Promise, check
+from tests.checker import Promise, check
 
 from .. import history
 from ..effect import BOUND
-from ..judgement import TTL, Result, count, excused, leased_audit, releases
-from ..users.inquiry import kept_for_others
+from ..judgement import TTL, Result, bounds_of, count, excused, leased_audit, recorded, releases
 from ..witness.rulings import due, rulings
 from .promises import as_shown, granted_while_live, in_true_time, outlived, second_holders
 from .reports import Report, false_reports, reports, unreported
@@ -45,38 +44,16 @@ def judge(site: SteppedSite, engine: Engine, starts: datetime, ends: datetime, r
     clocks, broken = result.clocks, site.steps_are == "broken"
     assert isinstance(clocks, SteppedClocks)
     defined = releases(site, starts, ends)
-    digests = {(one.name, release): one.run_digest() for release, app in defined.items() for one in app.schedules}
     with engine.connect() as connection:
         seen = list(history.witnessed(connection, clocks))
-        read = [
-            *seen,
-            *history.tables(connection, defined),
-            *history.backfills(connection),
-            *history.marks(connection, clocks),
-            *history.diaries(site.folder, clocks, digests),
-            *history.haunted(result.tried, clocks),
-            *history.outages(result.faults, clocks),
-            *history.starved(result.busy, clocks),
-            *kept_for_others(result.users.hand_overs, clocks),
-        ]
+        read = [*seen, *recorded(connection, site, defined, result)]
+        ruled = {of: as_shown(those, clocks) for of, those in rulings(connection, clocks).items()}
         result.facts = [
             *in_true_time(read, clocks, _endings(connection)),
-            *(
-                one
-                for of, ruled in rulings(connection, clocks).items()
-                for one in due(of, as_shown(ruled, clocks), ends)
-            ),
+            *(one for of, those in ruled.items() for one in due(of, those, ends)),
         ]
         count(connection, result)
-    result.acknowledged = history.acknowledged(site.folder)
-    bounds = Bounds(
-        recovery=None if broken else timedelta(seconds=1 + BOUND + ASSUMED),
-        everywhere=frozenset.intersection(*(frozenset(app.run_digests.values()) for app in defined.values())),
-        complete=True,
-        idle=timedelta(seconds=2 * TTL),
-        finished=True,
-        effects_written=True,
-    )
+    bounds = bounds_of(defined, None if broken else timedelta(seconds=1 + BOUND + ASSUMED))
     found, early = check(result.facts, bounds), 0
     result.excused = excused(result.facts, bounds, found)
     if broken:
