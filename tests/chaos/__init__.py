@@ -22,5 +22,5 @@ trouble       jobs that kill their replica, or block it, and what that must not 
 summary       its numbers
 report        its table, and its problems
 stepping      campaigns in which PostgreSQL's own clock steps
-soak          hours of work without a pause; gauges: what it measures
+soak          hours of work without a pause
 """

@@ -1,46 +1,71 @@
-"""`python -m tests.chaos.soak`: replicas at work for hours, to see whether anything grows.
-
-python -m tests.chaos.soak --hours 2 [--json FILE]
-"""
+"""`python -m tests.chaos.soak --hours 2`: replicas at work without a pause, to see whether anything grows."""
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from tests.support.binaries import NoPostgresError
+from tests.support.postgres import PostgresServer
 
-from ..campaign import make_slots
-from ..faults.fault import Scene
-from ..faults.network import Cut, Reset, Silence
-from ..faults.server import EndBackends
-from ..fleet import Fleet
-from ..site import PostgresSite
-from .gauges import TABLES, Reading, read
+from .campaign import make_slots
+from .faults.fault import Scene
+from .faults.network import Cut, Reset, Silence
+from .faults.server import EndBackends
+from .fleet import Fleet
+from .site import PostgresSite
 
 SLOTS = ("north", "south")
 READINGS = 240
 BREAK_EVERY = 20.0
 MEGABYTE = 1 << 20
+TABLES = ("lease", "schedule", "run", "job_run", "replica")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reading of all gauges. Sizes are in bytes."""
+
+    at: float
+    """Seconds since the soak began."""
+    memory: int
+    """The largest resident memory of a replica."""
+    descriptors: int
+    """The most descriptors that a replica has open."""
+    threads: int
+    connections: int
+    """The connections of the server, without ours."""
+    wal: int
+    """The bytes ever written to the write-ahead log."""
+    wal_files: int
+    """The part of it that is on the disk."""
+    tables: dict[str, int]
+    """Each table with its indexes."""
+    dead_leases: int
+    """The dead rows in the table of leases."""
+    hot: float
+    """The share of updates of leases that touched no index."""
+    runs: int
+    """The number of runs so far."""
 
 
 def main() -> int:
     """Return the exit status: 1 if a gauge has grown that must not, 2 without PostgreSQL."""
-    options = _options()
-    seconds = options.hours * 3600
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--hours", type=float, default=2.0)
+    seconds = parser.parse_args().hours * 3600
     folder = Path(tempfile.mkdtemp(prefix="leased-soak-"))
     folder.chmod(0o755)
     found: list[str] = []
     try:
-        readings = list(soak(folder, seconds, options.seed))
+        readings = list(soak(folder, seconds))
         found = grown(readings)
     except NoPostgresError as missing:
         sys.stderr.write(f"no soak: {missing}\n")
@@ -50,13 +75,10 @@ def main() -> int:
             shutil.rmtree(folder)
     _say("\n".join(table(readings)))
     _say("\n".join([*found, f"the logs are kept in {folder}"]) if found else "Nothing has grown that must not.")
-    if options.json is not None:
-        told = {"seconds": seconds, "grown": found, "readings": [asdict(reading) for reading in readings]}
-        options.json.write_text(json.dumps(told, indent=1) + "\n")
     return 1 if found else 0
 
 
-def soak(folder: Path, seconds: float, seed: int) -> Iterator[Reading]:
+def soak(folder: Path, seconds: float) -> Iterator[Reading]:
     """Yield the readings, while replicas work and their connections are broken now and then."""
     starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
     for name in ("diaries", "mischief"):
@@ -67,7 +89,7 @@ def soak(folder: Path, seconds: float, seed: int) -> Iterator[Reading]:
         stack.callback(fleet.close)
         fleet.start()
         began = broken = time.monotonic()
-        breaks = _breaks(Scene(site, fleet), Random(seed))
+        breaks = _breaks(Scene(site, fleet), Random(1))
         step = max(2.0, seconds / READINGS)
         while (at := time.monotonic() - began) < seconds:
             replicas = [pid for slot in fleet.slots if (pid := fleet.replica_pid(slot)) is not None]
@@ -78,6 +100,39 @@ def soak(folder: Path, seconds: float, seed: int) -> Iterator[Reading]:
                 broken = time.monotonic()
             time.sleep(step)
         fleet.stop()
+
+
+def read(server: PostgresServer, replicas: list[int], at: float) -> Reading:
+    """Read the gauges of the server and of these processes."""
+    sizes = ", ".join(f"pg_total_relation_size('{name}')" for name in TABLES)
+    ((connections, wal, wal_files, dead, hot, runs, *tables),) = server.psql(
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),"
+        " (SELECT pg_current_wal_lsn() - '0/0'), (SELECT sum(size) FROM pg_ls_waldir()),"
+        " (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'lease'),"
+        " (SELECT n_tup_hot_upd::float / greatest(n_tup_upd, 1) FROM pg_stat_user_tables WHERE relname = 'lease'),"
+        f" (SELECT count(*) FROM run), {sizes}"
+    )
+    return Reading(
+        at=at,
+        memory=max((_status(pid, "VmRSS") * 1024 for pid in replicas), default=0),
+        descriptors=max((len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in replicas), default=0),
+        threads=max((_status(pid, "Threads") for pid in replicas), default=0),
+        connections=connections,
+        wal=int(wal),
+        wal_files=int(wal_files),
+        tables=dict(zip(TABLES, tables, strict=True)),
+        dead_leases=dead,
+        hot=hot,
+        runs=runs,
+    )
+
+
+def _status(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0])
+    raise LookupError(field)
 
 
 def _breaks(scene: Scene, chance: Random) -> Iterator[None]:
@@ -147,14 +202,10 @@ def _shown(value: float) -> str:
     return f"{value / MEGABYTE:.1f} MB" if value >= MEGABYTE else f"{value / 1024:.0f} KB"
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak")
-    parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return parser.parse_args()
-
-
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from tests.chaos.soak.gauges import TABLES, Reading
-from tests.chaos.soak.soak import grown
+from tests.chaos.soak import TABLES, Reading, grown
 
 
 def readings(descriptors: Iterable[int]) -> list[Reading]:

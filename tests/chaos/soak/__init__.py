@@ -1,1 +1,0 @@
-"""Hours of work without a pause, to see whether anything grows."""

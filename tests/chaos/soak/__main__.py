@@ -1,7 +1,0 @@
-"""`python -m tests.chaos.soak`."""
-
-import sys
-
-from .soak import main
-
-sys.exit(main())
