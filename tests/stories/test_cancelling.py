@@ -5,7 +5,7 @@ import re
 from sqlalchemy import select
 
 from lease.schema import lease
-from tests.support.replicas import Event, Story
+from tests.support.replicas import Story
 from tests.support.starvation import Starvation
 from tests.support.telling import boottime, is_alive
 from tests.support.waiting import wait_until
@@ -16,18 +16,12 @@ REASON = "cancelled by bob: it hangs"
 
 def cancel(story: Story, run_id: int) -> str:
     """Do what a person does, and return what is said."""
-    command = story.leased("cancel", str(run_id), "--by", "bob", "--why", "it hangs")
-    assert command.wait() == 0, command.output
-    return command.output
+    return story.output("cancel", str(run_id), "--by", "bob", "--why", "it hangs")
 
 
 def gone(story: Story, *pids: int) -> float:
     wait_until(lambda: not any(map(is_alive, pids)), "the processes of the job are gone")
     return boottime()
-
-
-def free(story: Story, name: str) -> bool:
-    return story.rows(select(lease.c.holder).where(lease.c.name == name)) == [(None,)]
 
 
 def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its_run_is_over(
@@ -55,36 +49,18 @@ def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its
     assert "already cancelled by bob: it hangs; it has ended" in cancel(story, began["run"])
 
 
-def test_an_async_job_is_cancelled_and_its_run_is_over(story: Story, starvation: Starvation) -> None:
-    replica = story.start("cancelling.py", "--now=hanging", ttl="60s")
-    began = story.event("began")
-    cancel(story, began["run"])
-    replica.wait_for_line("run is cancelled")
-    heard = boottime()
-    starvation.assert_within(1.0, heard, story.event("stopped")["at"], "it is cancelled")
-    run = story.over("hanging")
-    assert (run.state, run.reason) == ("cancelled", REASON)
-    assert story.attempts("hanging") == [("hanging", 1, "stopped")]
-    assert free(story, "run/cancelling/hanging")
-
-
-def killed_while_marked(story: Story) -> Event:
-    """A replica is killed before it can hear of the mark; another is there."""
+def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_not_run_again(story: Story) -> None:
+    """It is killed before it can hear of the mark."""
     story.start("cancelling.py", "--renew-every=2s", "--now=deaf", ttl="60s")
     began = story.event("began")
     doomed = story.holder_of(began["run"])
     story.pause(doomed)
     cancel(story, began["run"])
     doomed.kill()
-    return began
-
-
-def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_not_run_again(story: Story) -> None:
-    began = killed_while_marked(story)
     other = story.start("cancelling.py", ttl="60s")
     run = story.over("deaf")
     assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
     assert story.attempts("deaf") == [("deaf", 1, "abandoned")]
     assert ": cancelled" in other.wait_for_line("(token 1)")["message"]
-    assert free(story, "run/cancelling/deaf")
+    assert story.rows(select(lease.c.holder).where(lease.c.name == "run/cancelling/deaf")) == [(None,)]
     assert [one["run"] for one in story.events("began")] == [began["run"]]

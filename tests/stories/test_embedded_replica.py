@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from daemon.store.tables import replica as replica_table
 from tests.support.marked import marked_environment
 from tests.support.replicas import Story
 from tests.support.telling import FOLDER, is_alive
@@ -78,38 +76,12 @@ def readyz(address: str) -> Any:
         return json.load(answer)
 
 
-def state(story: Story, server: WebServerProcess) -> str:
-    ((found,),) = story.rows(select(replica_table.c.state).where(replica_table.c.pid == server.process.pid))
-    return str(found)
-
-
-@pytest.mark.parametrize("kind", ["child", "task", "command"])
-@pytest.mark.extended
-def test_on_sigterm_a_job_finishes_and_another_replica_goes_on(story: Story, start: Start, kind: str) -> None:
-    first = start()
-    assert readyz(first.up()) == {"ready": True, "problems": {}}
-    story.trigger(kind)
-    began = story.event("began", job=kind)
-    first.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: state(story, first) == "draining", "it drains")
-    second = start()
-    second.up()
-    story.trigger("task" if kind == "command" else "command")
-    story.event("began", job="task" if kind == "command" else "command")
-    assert story.holder_pid(began["run"]) == first.process.pid
-    story.open(kind)
-    assert first.ended() == -signal.SIGTERM
-    assert (story.over(kind).state, story.over(kind).attempt) == ("succeeded", 1)
-    assert state(story, first) == "stopped"
-    assert state(story, second) == "running"
-
-
 @pytest.mark.parametrize("kind", ["child", "task"])
 @pytest.mark.sampled(1)
 def test_what_is_left_after_grace_goes_on_with_another_replica(story: Story, start: Start, kind: str) -> None:
     """The job has no retries (rule 16), and the lease would last for another minute."""
     first = start(LEASED_GRACE="0.2s", LEASED_LEASE_TTL="60s")
-    first.up()
+    assert readyz(first.up()) == {"ready": True, "problems": {}}
     story.trigger(kind)
     began = story.event("began", job=kind)
     second = start(LEASED_LEASE_TTL="60s")
@@ -151,15 +123,3 @@ def test_a_program_of_its_own_has_its_functions_found_by_its_file(story: Story, 
     assert story.over("child").state == "succeeded"
     program.process.send_signal(signal.SIGTERM)
     assert program.ended() == -signal.SIGTERM
-
-
-@pytest.mark.extended
-def test_a_program_that_would_start_itself_again_in_a_child_is_told(story: Story, start: Start) -> None:
-    text = Path(story.file("embedding.py")).read_text().replace('if __name__ == "__main__":', "if True:")
-    program = start([story.write_file("unguarded.py", text)])
-    program.up()
-    story.trigger("child")
-    run = story.over("child")
-    assert run.state == "failed"
-    ((error,),) = [(one.error,) for one in story.job_runs("child")]
-    assert 'put the code that exits under: if __name__ == "__main__"' in error

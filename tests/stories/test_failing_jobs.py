@@ -23,20 +23,6 @@ def test_a_timeout_kills_the_whole_tree_and_the_job_is_tried_again_after_its_bac
         assert not is_alive(spawned["child"])
 
 
-def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_started(story: Story) -> None:
-    replica = story.start("failing.py", "--now=broken", "--until-idle")
-    assert replica.wait() == 1
-    run = story.over("broken")
-    assert (run.state, run.reason) == ("failed", 'job "fetch" failed: exited with status 3')
-    assert story.attempts() == [
-        ("fetch", 1, "failed"),
-        ("fetch", 2, "failed"),
-        ("store", 1, "not started"),
-        ("report", 1, "not started"),
-    ]
-    assert [one["job"] for one in story.events("began")] == ["fetch", "fetch"]
-
-
 def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts(postgres_story: Story) -> None:
     story = postgres_story
     for options in ((), (), (), ("--now=deadly",)):

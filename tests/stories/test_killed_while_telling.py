@@ -1,8 +1,7 @@
-"""A replica that is killed between a failure and its message or ping: another one sends it, and no run waited for it."""
+"""A replica that is killed between a failure and its message: another one sends it, and no run waited for it."""
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -27,14 +26,6 @@ jobs = [{{ name = "work", command = "exit 3" }}]
 [schedules.other]
 on_request = true
 jobs = [{{ name = "work", command = "true" }}]
-"""
-
-PINGED = """
-application = "pinging"
-[schedules.broken]
-on_request = true
-ping = {{ url = "{url}", style = "healthchecks" }}
-jobs = [{{ name = "work", command = "until [ -e {may_fail} ]; do sleep 0.05; done; exit 3" }}]
 """
 
 
@@ -62,28 +53,3 @@ def test_a_message_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_t
     assert {one["data"]["run_id"] for one in (first, *again)} == {story.over("broken").id}
     assert len({request.headers["Webhook-Id"] for request in receiver.requests}) == 1
     assert json.dumps(first).count(SECRET) == 0
-
-
-def test_a_ping_outlives_the_replica_that_wrote_it_and_no_run_waits_for_its_target(
-    story: Story, tmp_path: Path
-) -> None:
-    with Receiver() as receiver:
-        receiver.may_answer.clear()
-        may_fail = tmp_path / "may-fail"  # the ping of a start is dropped once the run is over
-        file = story.write_file("pinging.toml", PINGED.format(url=receiver.url, may_fail=may_fail))
-        doomed = story.start(file)
-        story.up()
-        story.trigger("broken")
-        wait_until(lambda: receiver.requests, "the first ping is on its way")
-        may_fail.touch()
-        assert story.over("broken").state == "failed", "while the target is silent"
-        doomed.kill()
-        assert [row.kind for row in story.rows(select(delivery).order_by(delivery.c.id))] == ["ping.start", "ping.fail"]
-        receiver.may_answer.set()
-        story.write(update(delivery).values(available_at=later(now(), -1.0)))  # the time for which it was lent passes
-        story.start(file)
-        waiting = select(delivery).where(delivery.c.done_at.is_(None))
-        wait_until(lambda: not story.rows(waiting), "it is delivered, and nothing is left to send")
-    last = receiver.requests[-1].path
-    assert "/fail?rid=" in last
-    assert len({one.path.partition("?")[2] for one in receiver.requests}) == 1, "of one run"

@@ -56,41 +56,6 @@ def test_a_lone_replica_drains_and_starts_anew_in_its_place_with_the_file_as_it_
 
 
 @pytest.mark.extended
-def test_a_lone_replica_goes_on_as_it_was_while_something_is_wrong_with_the_file(postgres_story: Story) -> None:
-    story = postgres_story
-    file = story.write_file("edited.py", BEFORE)
-    replica = story.start(file)
-    story.up(replica)
-    story.write_file("edited.py", WRONG)
-    replica.send(signal.SIGHUP)
-    said = replica.wait_for_line("SIGHUP: this replica continues unchanged")["message"]
-    assert "edited.py, line 6" in said
-    assert "has no attribute 'ad'" in said
-    story.trigger("two")
-    story.event("before", job="two")
-    assert len(story.rows(select(replica_table))) == 1
-    story.write_file("edited.py", AFTER)
-    replica.send(signal.SIGHUP)
-    replica.wait_for_line("generation 2")
-    story.trigger("two")
-    story.event("after", job="two")
-
-
-@pytest.mark.extended
-def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: Story) -> None:
-    story = postgres_story
-    file = story.write_file("edited.py", BEFORE)
-    with story.engine.connect() as connection:
-        connection.exec_driver_sql("LOCK TABLE schedule IN SHARE ROW EXCLUSIVE MODE")
-        replica = story.start(file)
-        registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
-        wait_until(lambda: story.rows(registered), "it is in the table of replicas")
-        replica.send(signal.SIGHUP)
-    replica.wait_for_line("draining, then restarting with it")
-    wait_until(lambda: len(replica.said("generation 1")) == 2, "it has started anew")
-
-
-@pytest.mark.extended
 def test_sigterm_on_the_way_to_a_start_anew_ends_the_replica(postgres_story: Story) -> None:
     story = postgres_story
     replica = story.start(story.write_file("edited.py", BEFORE), "--now=one")

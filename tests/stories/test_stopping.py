@@ -2,13 +2,11 @@
 
 import signal
 
-import pytest
 from sqlalchemy import create_engine, select, text
 
-from daemon.store.tables import job_run
 from daemon.store.tables import replica as replica_table
 from tests.support.replicas import Story
-from tests.support.starvation import Starvation, boottime_of
+from tests.support.starvation import Starvation
 from tests.support.telling import boottime
 from tests.support.waiting import wait_until
 
@@ -72,33 +70,6 @@ def test_on_a_second_sigterm_a_job_is_stopped_and_another_replica_resumes_it_at_
     assert story.attempts("one") == [("one", 1, "stopped"), ("one", 2, "succeeded")]
     assert (began["token"], again["token"]) == (1, 2)
     assert story.replica_state(replica) == "stopped"
-
-
-@pytest.mark.extended
-def test_what_is_left_after_grace_goes_on_with_another_replica_at_once(story: Story, starvation: Starvation) -> None:
-    """The job has no retries, and the other replica looks once a second, as it does by default."""
-    ttl = "60s"  # so that nothing goes stale meanwhile
-    replica = story.start("gated.py", "--now=one", "--grace=0.5s", ttl=ttl)
-    story.event("began", job="one")
-    story.up(story.start("gated.py", "--poll=1s", ttl=ttl))
-    replica.send(signal.SIGTERM)
-    assert replica.wait() == 143
-    again = story.event("began", job="one", number=2)
-    ((handed_back_at,),) = story.rows(select(job_run.c.finished_at).where(job_run.c.attempt == 1))
-    starvation.assert_within(2.0, boottime_of(handed_back_at), again["at"], "it is begun again")
-    assert [line["run"] for line in replica.log_lines if line.get("reason") == "drained"] == [again["run"]]
-    story.open("one")
-    run = story.over("one")
-    assert (run.state, run.reason, run.attempt, run.abandoned) == ("succeeded", None, 2, 0)
-    assert story.attempts("one") == [("one", 1, "stopped"), ("one", 2, "succeeded")]
-
-
-def test_sigint_ends_an_idle_replica_with_status_130(postgres_story: Story) -> None:
-    replica = postgres_story.start("gated.py")
-    postgres_story.up(replica)
-    replica.send(signal.SIGINT)
-    assert replica.wait() == 130
-    assert postgres_story.replica_state(replica) == "stopped"
 
 
 def test_a_replica_that_is_told_to_end_on_its_way_up_ends_in_order(postgres_story: Story) -> None:

@@ -16,25 +16,6 @@ from tests.support.waiting import LIMIT, wait_until
 pytestmark = pytest.mark.extended
 
 
-def test_of_three_replicas_one_that_is_killed_is_replaced_and_its_job_goes_on(postgres_story: Story) -> None:
-    story = postgres_story
-    supervisor = story.start("gated.py", "--now=one", "--replicas=3")
-    story.event("began", job="one")
-    wait_until(lambda: len(story.living()) == 3, "three replicas run")
-    before = set(story.living())
-    doomed = story.holder_pid(story.runs("one")[0].id)
-    os.kill(doomed, signal.SIGKILL)
-    again = story.event("began", job="one", number=2)
-    assert again["token"] == 2
-    wait_until(lambda: len(story.living()) == 3, "three replicas run again")
-    assert len(set(story.living()) - before) == 1
-    story.open("one")
-    assert story.over("one").state == "succeeded"
-    supervisor.send(signal.SIGTERM)
-    assert supervisor.wait() == 143
-    assert story.living() == []
-
-
 def test_when_the_supervisor_is_killed_its_replicas_let_jobs_finish_and_end(postgres_story: Story) -> None:
     story = postgres_story
     secret = {"LEASED_DATABASE_URL": story.url}

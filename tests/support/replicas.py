@@ -232,11 +232,15 @@ class Story:
         """Return the output of `leased show RUN --json`."""
         return self.told("show", str(run_id))
 
+    def output(self, *command_line: str, status: int = 0, release: str | None = None) -> str:
+        """Return what a command of `leased` says, and see that it ends with this status."""
+        command = self.leased(*command_line, release=release)
+        assert command.wait() == status, command.output
+        return command.output
+
     def told(self, *command_line: str) -> Event:
         """Return the object that a command of `leased` tells with `--json`."""
-        command = self.leased(*command_line, "--json")
-        assert command.wait() == 0, command.output
-        shown: Event = json.loads(command.output)
+        shown: Event = json.loads(self.output(*command_line, "--json"))
         return shown
 
     def file(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 Only the standard library, so that it starts at once as a command:
 
-    python -I -S telling.py JOB tell=began wait=GATE sleep=0.15 tell=ended exit=1
+    python -I -S telling.py JOB tell=began wait=GATE sleep=0.15 tell=ended
 """
 
 import asyncio
@@ -178,7 +178,6 @@ WORDS: dict[str, Callable[[str, Known], object]] = {
     "spawn": spawn,
     "kill": kill,
     "ignore": ignore,
-    "exit": lambda status, _: sys.exit(int(status)),
 }
 
 

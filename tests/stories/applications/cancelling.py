@@ -1,22 +1,9 @@
-"""Jobs that go on until they are stopped: a command that takes no notice of SIGTERM, and an async one."""
+"""A command that goes on until it is stopped, and takes no notice of SIGTERM."""
 
-import asyncio
-
-from daemon import AsyncRun, Schedules
-from tests.support.telling import command, tell
-
-NEVER = "0 3 1 1 *"
+from daemon import Schedules
+from tests.support.telling import command
 
 schedules = Schedules("cancelling")
-deaf = schedules.add("deaf", cron=NEVER)
+deaf = schedules.add("deaf", cron="0 3 1 1 *")
 deaf.command("deaf", command("deaf", "ignore=SIGTERM", "spawn=spawned", "tell=began", "tick=never"), retries=3)
 deaf.command("after", command("after", "tell=began"))
-
-
-@schedules.cron(NEVER)
-async def hanging(run: AsyncRun) -> None:
-    tell("began", run)
-    try:
-        await asyncio.sleep(3600)
-    finally:
-        tell("stopped", run)

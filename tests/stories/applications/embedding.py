@@ -1,4 +1,4 @@
-"""A web application that has a replica inside it: a job in a child, one in the replica, and a command."""
+"""A web application that has a replica inside it: a job in a child, and one in the replica."""
 
 import os
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from daemon import AsyncRun, Run, Schedules
-from tests.support.telling import command, opens, tell, wait_for
+from tests.support.telling import opens, tell, wait_for
 
 NEVER = "0 3 1 1 *"
 
@@ -30,9 +30,6 @@ async def task(run: AsyncRun) -> None:
     tell("began", run)
     await opens("task")
     tell("ended", run)
-
-
-schedules.add("command", cron=NEVER).command("command", command("command", "tell=began", "wait=command", "tell=ended"))
 
 
 @asynccontextmanager

@@ -16,11 +16,5 @@ slow.command(
     backoff="0.4s",
 )
 
-broken = schedules.add("broken", cron=NEVER)
-broken.command("fetch", command("fetch", "tell=began", "exit=3"), retries=1, backoff="0.1s")
-broken.command("store", command("store", "tell=began"))
-broken.command("report", command("report", "tell=began"))
-
-
 deadly = schedules.add("deadly", cron=NEVER)
 deadly.command("deadly", command("deadly", "tell=began", "kill=never"))

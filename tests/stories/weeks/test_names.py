@@ -49,9 +49,7 @@ def test_an_orchestrator_that_restarts_the_refused_pod_and_old_pods_that_continu
     signs_of_life(story, pods[0], 2)
     runs_again(story, "nightly")
     assert current(story) == [(1, "current", None)]
-    taken = story.leased("sync", new, "--take-over", "--why", "renamed")
-    assert taken.wait() == 0, taken.output
-    assert "shares no schedule with generation 1" in taken.output
+    assert "shares no schedule with generation 1" in story.output("sync", new, "--take-over", "--why", "renamed")
     restarted = start(story, new)
     runs_again(story, "daily")
     pods[0].wait_for_line("generation 1 is superseded by generation 2")
@@ -73,15 +71,10 @@ def test_two_teams_with_one_application_name(story: Story) -> None:
     assert "retired all of its schedules: orders, stock" in problems(story)["replaced"]
     (act,) = story.told("activity", "--act", "deploy")["items"]
     assert act["effect"] == told
-    refused = story.leased("trigger", "orders")
-    assert refused.wait() == 1
-    assert "was retired by generation 2" in refused.output
+    assert "was retired by generation 2" in story.output("trigger", "orders", status=1)
     for command in (("runs", "orders"), ("show", "1")):
-        shown = story.leased(*command)
-        assert shown.wait() == 0
-        assert "was retired by generation 2 at" in shown.output
-    acknowledged = story.leased("generations", "2", "--acknowledge")
-    assert acknowledged.wait() == 0, acknowledged.output
+        assert "was retired by generation 2 at" in story.output(*command)
+    story.output("generations", "2", "--acknowledge")
     assert "replaced" not in problems(story)
 
 
@@ -92,7 +85,7 @@ def test_a_laptop_with_the_database_of_production(story: Story) -> None:
     laptop = start(story, edited)
     assert "it has no revision, and generation 1 has 7" in laptop.wait_for_standing()
     end(laptop, numbered)
-    assert story.leased("sync", production, "--take-over", "--revision=7").wait() == 0
+    story.output("sync", production, "--take-over", "--revision=7")
     numbered = start(story, production, "--revision=7")
     meant = start(story, foreign, "--revision=8")
     assert meant.said("shares no schedule with generation"), "a higher revision says that it is meant"
@@ -117,8 +110,7 @@ def test_a_revision_that_was_too_high_by_mistake(story: Story) -> None:
     end(mistaken)
     assert meant.wait_for_line("held back by revision 20261129, which no replica runs")["level"] == "warning"
     assert "held back by revision 20261129, which no replica runs" in problems(story)["held back"]
-    taken = story.leased("sync", files[1], "--revision=44", "--take-over")
-    assert taken.wait() == 0, taken.output
+    story.output("sync", files[1], "--revision=44", "--take-over")
     assert (2, "current", 44) in current(story)
     assert "held back" not in problems(story)
     following = start(story, files[2], "--revision=45")
@@ -128,15 +120,12 @@ def test_a_revision_that_was_too_high_by_mistake(story: Story) -> None:
 
 def test_an_application_that_has_another_name_now(story: Story) -> None:
     old = start(story, write(story, "old", "orders", application="shop"))
-    refused = story.leased("retire", "--application", "shop")
-    assert refused.wait() == 1
-    assert "stop its replicas first" in refused.output
+    assert "stop its replicas first" in story.output("retire", "--application", "shop", status=1)
     end(old)
     renamed = start(story, write(story, "new", "orders", application="store"))
     assert "leased retire --application shop" in problems(story)["no replica"]
-    retired = story.leased("retire", "--application", "shop", "--why", "it is store now")
-    assert retired.wait() == 0, retired.output
+    story.output("retire", "--application", "shop", "--why", "it is store now")
     assert problems(story) == {}
-    assert story.leased("status", "--check").wait() == 0
+    story.output("status", "--check")
     assert renamed.status is None
     assert story.told("audit")["ok"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.replicas import ReplicaProcess, Story
+from tests.support.replicas import Story
 from tests.support.starter import ROOT, Starter
 from tests.support.waiting import wait_until
 
@@ -62,13 +62,13 @@ def newer(story_folder: Path, empty_database_url: str, starter: Starter) -> Iter
 def test_an_upgrade_beside_a_replica_of_the_version_before(older: Story, newer: Story, older_code: Path) -> None:
     code = {"PYTHONPATH": str(older_code)}
     file = newer.write_file("shop.toml", FILE.format(folder=newer.folder))
-    done(older.leased("db", "upgrade"))
+    older.output("db", "upgrade")
     old = older.start(file, environment=code)
     old.wait_for_line("schedules: 2 added")
-    done(older.leased("trigger", "slowly"))
+    older.output("trigger", "slowly")
     wait_until((newer.folder / "began").exists, "a run is at work")
 
-    done(newer.leased("db", "upgrade"))
+    newer.output("db", "upgrade")
     new = newer.start(file)
     newer.up(new)
     said = old.wait_for_line("so it starts no more runs")["message"]
@@ -90,7 +90,3 @@ def test_an_upgrade_beside_a_replica_of_the_version_before(older: Story, newer: 
     assert_each_instant_has_its_run(newer, "stays")
     assert_no_promise_is_broken(newer)
     assert new.status is None
-
-
-def done(command: ReplicaProcess) -> None:
-    assert command.wait() == 0, command.output

@@ -1,13 +1,11 @@
 """Ordinary weeks in which replicas run other code under equal definitions (rule 22)."""
 
-import signal
-
 import pytest
 
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
-from .deploys import assert_no_promise_is_broken
+from .deploys import assert_no_promise_is_broken, end
 
 FILE = """
 from daemon import Run, Schedules
@@ -44,25 +42,19 @@ def test_a_straggler_that_runs_other_code_is_shown_and_so_is_which_code_ran(stor
     (generation,) = story.told("generations")["items"]
     assert {one["release"] for one in generation["replicas"]} == releases
     for command in ("status", "replicas"):
-        shown = story.leased(command)
-        assert shown.wait() == 0
-        assert "2 releases of fixed are live: " in shown.output
+        assert "2 releases of fixed are live: " in story.output(command)
     run_ids = [story.trigger("each") for _ in range(3)]
     story.over("each", number=3)
     for run_id in run_ids:
         ran = "bug" if story.events("bug", run=run_id) else "fix"
         (attempt,) = story.shown(run_id)["items"]
         assert attempt["release"] == release_of(story, {"bug": old, "fix": new}[ran])
-    old.send(signal.SIGTERM)
-    old.wait()
+    end(old)
     named = story.start(write(story, "fix"), environment={"LEASED_RELEASE": "shop:1.4"})
     story.up(named)
     assert release_of(story, named) == "shop:1.4"
-    new.send(signal.SIGTERM)
-    new.wait()
-    shown = story.leased("status")
-    assert shown.wait() == 0
-    assert "releases" not in shown.output
+    end(new)
+    assert "releases" not in story.output("status")
     assert_no_promise_is_broken(story)
 
 
@@ -80,9 +72,8 @@ def test_where_a_revision_is_required_a_straggler_claims_nothing_until_the_highe
     assert {one["run"] for one in story.events("fix")} == set(run_ids)
     assert [one["run"] for one in story.events("bug")] == [first]
     old.wait_for_line("this replica claims no runs: its revision is 43, a replica of revision 44 is ready")
-    shown = story.leased("status")
-    assert shown.wait() == 0
-    assert f":{old.pid} claims no runs of fixed: its revision is 43" in " ".join(shown.output.split())
+    shown = " ".join(story.output("status").split())
+    assert f":{old.pid} claims no runs of fixed: its revision is 43" in shown
     new.kill()
     last = story.trigger("each")
     story.event("bug", run=last)

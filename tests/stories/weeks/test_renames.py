@@ -37,7 +37,7 @@ def test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause(story: Story) -> N
     old = start(story, "A")
     first, second = story.trigger("night"), story.trigger("night")
     before = story.event("began", run=first)
-    assert story.leased("pause", "night").wait() == 0
+    story.output("pause", "night")
 
     new = start(story, "B")
     assert ruler(story) == (2, False)
@@ -55,7 +55,8 @@ def test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause(story: Story) -> N
     assert not story.events("began", run=second)
     late = story.start(FILE, SHORT, environment={"STORY_RELEASE": "A"})
     assert "is superseded by generation 2" in late.wait_for_standing()
-    assert story.leased("trigger", "nightly").wait() == story.leased("trigger", "night").wait() == 0
+    for name in ("nightly", "night"):
+        story.output("trigger", name)
     story.open("night")
     wait_until(lambda: [one.state for one in story.runs("night")] == ["succeeded"] * 4, "all runs are over")
     assert [one["run"] for one in story.events("ended")] == [one.id for one in story.runs("night")]
@@ -70,11 +71,9 @@ def test_a_schedule_is_renamed_without_saying_so(story: Story) -> None:
     old = start(story, "A")
     first, waits = story.trigger("night"), story.trigger("night")
     story.event("began", run=first)
-    assert story.leased("pause", "night").wait() == 0
+    story.output("pause", "night")
     for command in (["check"], ["sync", "--dry-run"]):
-        told = story.leased(*command, story.file(FILE), release="without was")
-        assert told.wait() == 0, told.output
-        said = " ".join(told.output.split())
+        said = " ".join(story.output(*command, story.file(FILE), release="without was").split())
         assert '"night" is no longer defined; it has 1 run that waits' in said
         assert "1 run running (these finish) and a pause (" in said
         assert '"nightly" looks like "night" renamed, but is a new schedule' in said
@@ -103,7 +102,7 @@ def test_a_rename_is_rolled_back(story: Story, taken_back: str) -> None:
     if taken_back == "by one that starts":
         end(old)
     first, second = story.trigger("night"), story.trigger("night")
-    assert story.leased("pause", "nightly").wait() == 0
+    story.output("pause", "nightly")
     story.event("began", run=first)
     assert names(story) == [("night", "nightly")]
     end(new)

@@ -38,40 +38,6 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
 
 
 @pytest.mark.extended
-def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
-    old = start(story, "A", "--takeover-after=4s", web=True)
-    assert "generation" not in old.readyz()
-    new = start(story, "B", "--takeover-after=4s", web=True)
-    assert "these definitions supersede theirs" in new.wait_for_line("runs generation 1")["message"]
-    old.wait_for_line("generation 1 is superseded by generation 2: this replica changes no definition")
-    assert old.readyz()["ready"]
-    assert "is superseded by generation 2" in old.readyz()["generation"]
-    end(new)
-    old.wait_for_line("which has no ready replica: falling back to generation 1 in ")
-    old.wait_for_line("generation 1 is the fallback for generation 2")
-    assert "becomes active for good in" in old.readyz()["generation"]
-    shown = story.told("status")["generations"]
-    assert [(one["number"], one["state"]) for one in shown] == [(2, "next"), (1, "in lieu")]
-    back = start(story, "B", "--takeover-after=4s", web=True)
-    assert (
-        "generation 2 is on standby: generation 1 is its fallback; generation 2 becomes active in 4s"
-        in back.wait_for_standing()
-    )
-    back.wait_for_line("generation 2 is active")
-    assert "generation" not in back.readyz()
-    history = story.told("generations")["items"]
-    assert [(one["number"], one["state"]) for one in history] == [(2, "current"), (1, "superseded")]
-    assert history[1]["differs"] == {
-        "added": ["goes", "leaves"],
-        "removed": ["comes"],
-        "changed": ["changes", "slowly"],
-        "retimed": [],
-        "renamed": [],
-    }
-    assert [one["pid"] for one in history[1]["replicas"]] == [old.pid]
-
-
-@pytest.mark.extended
 def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing(story: Story) -> None:
     start(story, "A", "--revision=41")
     forgetful = start(story, "B")
