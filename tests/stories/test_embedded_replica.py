@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.marked import marked_environment
 from tests.support.replicas import Story
-from tests.support.telling import FOLDER, is_alive
+from tests.support.telling import is_alive
 from tests.support.waiting import LIMIT, wait_until
 
 UVICORN = ("-m", "uvicorn", "tests.stories.applications.embedding:app", "--port", "0")
@@ -45,30 +45,15 @@ class WebServerProcess:
 
 
 @pytest.fixture
-def start(story: Story) -> Iterator[Start]:
-    started: list[WebServerProcess] = []
+def start(story: Story) -> Start:
+    numbers = count(1)
 
     def begun(words: Sequence[str] = UVICORN, **settings: str) -> WebServerProcess:
         given = {"LEASED_LEASE_TTL": "6s", "LEASED_POLL": "0.2s", "DATABASE_URL": story.url, **settings}
-        log = story.folder / f"web-{len(started) + 1}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=story.folder,
-                env=marked_environment(FOLDER, story.folder, given),
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        started.append(WebServerProcess(process, log))
-        return started[-1]
+        log = story.folder / f"web-{next(numbers)}.log"
+        return WebServerProcess(story.spawn([sys.executable, *words], log, given), log)
 
-    yield begun
-    for server in started:
-        server.process.kill()
-        server.process.wait()
-        sys.stderr.write(f"--- {server.log.name}\n{server.log.read_text()}\n")
+    return begun
 
 
 def readyz(address: str) -> Any:

@@ -1,15 +1,10 @@
 """A job that blocks its event loop, and a database that is away for a moment: neither costs a lease (rules 3 and 8)."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from lease.timing import LeaseTiming
-from tests.support.binaries import Binaries
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import Story
-from tests.support.starter import Starter
 from tests.support.telling import boottime
 
 
@@ -56,38 +51,30 @@ def test_a_job_that_blocks_for_longer_than_its_timeout_fails_alone(story: Story)
         assert story.attempts(name) == [(name, 1, "stopped"), (name, 2, "succeeded")]
 
 
-@pytest.fixture
-def own_server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
-    with PostgresServer(postgres_programs) as server:
-        yield server
-
-
 def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothing(
-    own_server: PostgresServer, story_folder: Path, starter: Starter
+    own_server: PostgresServer, server_story: Story
 ) -> None:
-    ttl = 30.0
-    with Story(story_folder, own_server.url(), starter) as story:
-        story.output("db", "upgrade")
-        replica = story.start("gated.py", "--now=one", "--now=two", ttl=f"{ttl}s")
-        for job in ("one", "two"):
-            story.event("began", job=job)
+    story, ttl = server_story, 30.0
+    replica = story.start("gated.py", "--now=one", "--now=two", ttl=f"{ttl}s")
+    for job in ("one", "two"):
+        story.event("began", job=job)
 
-        away = boottime()
-        own_server.stop()
-        story.open("one")  # this one ends while its database is away
-        story.event("ended", job="one")
-        replica.wait_for_line("leases at risk")  # a renewal has failed
-        own_server.start()
-        if boottime() - away >= LeaseTiming(ttl).tolerated_outage:
-            pytest.skip("this machine is too busy to start a server in time: it was away for longer than is tolerated")
-        replica.wait_for_line("the database is back")
-        assert story.over("one").state == "succeeded"
-        assert [run.state for run in story.runs("two")] == ["running"]
-        story.open("two")
+    away = boottime()
+    own_server.stop()
+    story.open("one")  # this one ends while its database is away
+    story.event("ended", job="one")
+    replica.wait_for_line("leases at risk")  # a renewal has failed
+    own_server.start()
+    if boottime() - away >= LeaseTiming(ttl).tolerated_outage:
+        pytest.skip("this machine is too busy to start a server in time: it was away for longer than is tolerated")
+    replica.wait_for_line("the database is back")
+    assert story.over("one").state == "succeeded"
+    assert [run.state for run in story.runs("two")] == ["running"]
+    story.open("two")
 
-        for job in ("one", "two"):
-            run = story.over(job)
-            assert (run.state, run.token, run.attempt) == ("succeeded", 1, 1)
-            assert story.attempts(job) == [(job, 1, "succeeded")]
-            assert len(story.events("began", job=job)) == 1
-        assert not replica.said("lease lost")
+    for job in ("one", "two"):
+        run = story.over(job)
+        assert (run.state, run.token, run.attempt) == ("succeeded", 1, 1)
+        assert story.attempts(job) == [(job, 1, "succeeded")]
+        assert len(story.events("began", job=job)) == 1
+    assert not replica.said("lease lost")

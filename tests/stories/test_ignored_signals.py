@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marked import marked_environment
 from tests.support.replicas import Story
-from tests.support.telling import FOLDER
 from tests.support.waiting import LIMIT, wait_until
 
 FILE = """
@@ -38,20 +36,12 @@ def ignored(status: Path) -> set[signal.Signals]:
     return {number for number in signal.Signals if int(mask, 16) >> number - 1 & 1}
 
 
-def running(story: Story, numbers: Sequence[signal.Signals], log: Path, *options: str) -> subprocess.Popen[bytes]:
+def running(story: Story, numbers: Sequence[signal.Signals], log: Path, *options: str) -> "subprocess.Popen[bytes]":
     """Start `leased run` with these signals ignored."""
     command = [sys.executable, "-m", "leased", "run", f"--database={story.url}", "--no-web", "--now=one", *options]
     names = " ".join(number.name.removeprefix("SIG") for number in numbers)
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            ["sh", "-c", IGNORING, "sh", *command, story.write_file("shop.py", FILE)],
-            cwd=story.folder,
-            env=marked_environment(FOLDER, story.folder, {"IGNORED": names}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    program = ["sh", "-c", IGNORING, "sh", *command, story.write_file("shop.py", FILE)]
+    return story.spawn(program, log, {"IGNORED": names})
 
 
 @pytest.mark.parametrize(
@@ -67,20 +57,15 @@ def test_what_is_ignored_at_the_start_stays_so_and_sigterm_ends_it_all(
 ) -> None:
     story, log = postgres_story, postgres_story.folder / "ignoring.log"
     process = running(story, numbers, log, f"--replicas={replicas}")
-    try:
-        wait_until(lambda: process.poll() is not None or len(story.living()) == replicas, "all replicas run")
-        assert process.poll() is None
-        assert story.over("one").state == "succeeded"
-        for pid in {process.pid, *story.living()}:
-            assert ignored(Path(f"/proc/{pid}/status")) & REACTS_TO == {*numbers} & REACTS_TO
-        for number in numbers:
-            process.send_signal(number)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(LIMIT) == 128 + signal.SIGTERM
-    finally:
-        process.kill()
-        process.wait()
-        sys.stderr.write(log.read_text())
+    wait_until(lambda: process.poll() is not None or len(story.living()) == replicas, "all replicas run")
+    assert process.poll() is None
+    assert story.over("one").state == "succeeded"
+    for pid in {process.pid, *story.living()}:
+        assert ignored(Path(f"/proc/{pid}/status")) & REACTS_TO == {*numbers} & REACTS_TO
+    for number in numbers:
+        process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(LIMIT) == 128 + signal.SIGTERM
     assert story.living() == []
     assert ignored(story.folder / "command") == {*numbers}
     assert ignored(story.folder / "function") - OF_PYTHON == {*numbers}

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from datetime import timedelta
 
@@ -12,8 +11,6 @@ from sqlalchemy import select
 from daemon.store.tables import replica as replica_table
 from daemon.store.tables import schedule
 from tests.support.replicas import Story
-from tests.support.starter import ROOT
-from tests.support.telling import FOLDER
 from tests.support.waiting import LIMIT, wait_until
 
 FILE = """
@@ -177,20 +174,12 @@ def test_when_the_terminal_closes_replicas_drain_and_end(postgres_story: Story, 
     command = [sys.executable, "-c", AT_A_TERMINAL, os.ttyname(theirs), "run", f"--database={story.url}", "--no-web"]
     command += ["--now=one", f"--replicas={count}", file]
     log = story.folder / "at-a-terminal.log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), FOLDER: str(story.folder)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=story.folder, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        story.event("began", job="one")
-        os.close(theirs)
-        os.close(ours)
-        wait_until(lambda: "SIGHUP: draining" in log.read_text(), "it drains")
-        story.open("one")
-        assert process.wait(LIMIT) == 129
-    finally:
-        process.kill()
-        process.wait()
+    process = story.spawn(command, log)
+    story.event("began", job="one")
+    os.close(theirs)
+    os.close(ours)
+    wait_until(lambda: "SIGHUP: draining" in log.read_text(), "it drains")
+    story.open("one")
+    assert process.wait(LIMIT) == 129
     assert [(run.state, run.attempt) for run in story.runs("one")] == [("succeeded", 1)]
     assert story.living() == []

@@ -1,7 +1,6 @@
 """The time that stopping takes: less than a supervisor gives before it kills (rule 19)."""
 
 import signal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,7 +10,6 @@ from daemon.store.notices import channel_of
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
 from tests.support.replicas import ReplicaProcess, Story
-from tests.support.starter import Starter
 from tests.support.starvation import Starvation
 from tests.support.telling import boottime, is_alive
 from tests.support.waiting import wait_until
@@ -54,18 +52,14 @@ def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_th
 @pytest.mark.parametrize("at_work_on", [("deaf", "long"), ()], ids=["at work", "idle"])
 @pytest.mark.extended
 def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
-    at_work_on: tuple[str, ...], postgres_url: str, story_folder: Path, starter: Starter, starvation: Starvation
+    at_work_on: tuple[str, ...], proxied_story: Story, proxy: Proxy, postgres_url: str, starvation: Starvation
 ) -> None:
     """Its runs could not be handed back: they go on once their leases are stale. Its loop waits for an answer then."""
-    port = postgres_url.rpartition(":")[2].partition("/")[0]
-    with Proxy(int(port)) as proxy:
-        url = postgres_url.replace(f":{port}/", f":{proxy.port}/")
-        with Story(story_folder, url, starter) as story:
-            replica, jobs = at_work(story, *at_work_on)
-            proxy.swallow_answer_to(LOOK)
-            with psycopg.connect(plain(postgres_url)) as connection:
-                connection.execute("SELECT pg_notify(%s, 'work')", [channel_of("lingering")])
-            wait_until(lambda: proxy.deaf, "its loop waits for an answer")
-            proxy.blackhole()
-            assert stop(replica, jobs, starvation, LONGEST + LAST_WORDS) == 1
-            proxy.heal()
+    replica, jobs = at_work(proxied_story, *at_work_on)
+    proxy.swallow_answer_to(LOOK)
+    with psycopg.connect(plain(postgres_url)) as connection:
+        connection.execute("SELECT pg_notify(%s, 'work')", [channel_of("lingering")])
+    wait_until(lambda: proxy.deaf, "its loop waits for an answer")
+    proxy.blackhole()
+    assert stop(replica, jobs, starvation, LONGEST + LAST_WORDS) == 1
+    proxy.heal()

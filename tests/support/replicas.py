@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,6 +141,7 @@ class Story:
         self.url = url
         self._starter = starter
         self.replicas: list[ReplicaProcess] = []
+        self._programs: dict[Path, subprocess.Popen[bytes]] = {}
         options: dict[str, Any] = {"connect_args": {"timeout": LIMIT}} if url.startswith("sqlite") else {}
         self.engine = create_engine(url, poolclass=NullPool, **options)
         self._guardian = subprocess.Popen(
@@ -173,6 +174,9 @@ class Story:
             replica.send(signal.SIGKILL)
         for replica in self.replicas:
             replica.wait()
+        for program in self._programs.values():
+            program.kill()
+            program.wait()
         wait_until(lambda: not kill_marked(FOLDER, self.folder), "all processes of the story are gone")
         self._guardian.communicate(b"done\n")
         self.engine.dispose()
@@ -201,6 +205,22 @@ class Story:
     def start_bare(self, file: str, *options: str, environment: Mapping[str, str] | None = None) -> ReplicaProcess:
         """Start a replica whose settings are those of FILE."""
         return self._start("run", "--log-format=json", "--no-web", *options, "--", file, environment=environment)
+
+    def spawn(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Start another program, with a session of its own; its output goes to the file."""
+        with log.open("wb") as output:
+            self._programs[log] = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=marked_environment(FOLDER, self.folder, environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return self._programs[log]
 
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have settled and brought their definitions, and are ready to claim."""
@@ -357,6 +377,8 @@ class Story:
         """Print logs and tables, which pytest shows when the test fails."""
         for replica in self.replicas:
             sys.stderr.write(f"--- {replica.name}\n{replica.output}\n")
+        for log in self._programs:
+            sys.stderr.write(f"--- {log.name}\n{log.read_text()}\n")
         sys.stderr.writelines(f"{event}\n" for event in self.events()[-100:])
 
     def _application(self, schedule: str) -> str:

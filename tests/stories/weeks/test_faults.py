@@ -61,30 +61,28 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
 
 
 @pytest.mark.extended
-def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_folder: Path, starter: Starter) -> None:
+def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_story: Story, proxy: Proxy, proxied_url: str) -> None:
     """One new one beside several old ones. It does not count as living any more 15 s after its last sign of life."""
-    port = int(postgres_url.rpartition(":")[2].partition("/")[0])
-    with Proxy(port) as proxy, Story(story_folder, postgres_url, starter) as story:
-        options = "--takeover-after=2s"
-        olds = [start(story, "A", options) for _ in range(9 if LONG else 3)]
-        canary = start(story, "B", options, database=postgres_url.replace(f":{port}/", f":{proxy.port}/"))
-        go_on(story, "changes", "B")
-        go_on(story, "comes", "B")
-        go_on(story, "stays", "A")
-        proxy.cut()
-        wait_until(lambda: ruler(story) == (1, True), "an old one stands in")
-        go_on(story, "changes", "A")
-        assert defined(story) == A | {"comes": "work"}
-        proxy.heal()
-        given_way = "generation 1 is superseded by generation 2"
-        wait_until(lambda: {stances(old)[-1] for old in olds} == {given_way}, "it is back")
-        assert stances(canary) == ["generation 2 is active", "generation 2 is on standby", "generation 2 is active"]
-        assert (ruler(story), defined(story)) == ((2, False), B)
-        go_on(story, "changes", "B")
-        go_on(story, "comes", "B")
-        assert cancelled(story) == []
-        assert_each_instant_has_its_run(story, "stays", "changes", "comes")
-        assert_no_promise_is_broken(story)
+    story, options = postgres_story, "--takeover-after=2s"
+    olds = [start(story, "A", options) for _ in range(9 if LONG else 3)]
+    canary = start(story, "B", options, database=proxied_url)
+    go_on(story, "changes", "B")
+    go_on(story, "comes", "B")
+    go_on(story, "stays", "A")
+    proxy.cut()
+    wait_until(lambda: ruler(story) == (1, True), "an old one stands in")
+    go_on(story, "changes", "A")
+    assert defined(story) == A | {"comes": "work"}
+    proxy.heal()
+    given_way = "generation 1 is superseded by generation 2"
+    wait_until(lambda: {stances(old)[-1] for old in olds} == {given_way}, "it is back")
+    assert stances(canary) == ["generation 2 is active", "generation 2 is on standby", "generation 2 is active"]
+    assert (ruler(story), defined(story)) == ((2, False), B)
+    go_on(story, "changes", "B")
+    go_on(story, "comes", "B")
+    assert cancelled(story) == []
+    assert_each_instant_has_its_run(story, "stays", "changes", "comes")
+    assert_no_promise_is_broken(story)
 
 
 @pytest.mark.extended
@@ -112,27 +110,22 @@ def test_all_replicas_restart_at_once(story: Story) -> None:
 
 
 @pytest.mark.extended
-def test_a_database_that_is_away_for_much_longer_than_t(
-    postgres_programs: Binaries, story_folder: Path, starter: Starter
-) -> None:
+def test_a_database_that_is_away_for_much_longer_than_t(own_server: PostgresServer, server_story: Story) -> None:
     """It is away for so long that none of them counts as living when it is back."""
-    t, outage = (6.0, 60.0) if LONG else (3.0, 18.0)
-    with PostgresServer(postgres_programs) as server:
-        migrations.upgrade(server.url())
-        with Story(story_folder, server.url(), starter) as story:
-            old, new = (start(story, release, f"--takeover-after={t}s") for release in "AB")
-            go_on(story, "comes", "B")
-            server.stop("immediate")
-            away = boottime()
-            wait_until(lambda: boottime() > away + outage, "the database has been away for long")
-            server.start()
-            go_on(story, "comes", "B")
-            signs_of_life(story, old, round(2 * t))
-            assert (ruler(story), defined(story)) == ((2, False), B)
-            assert stances(old) == ["generation 1 is active", "generation 1 is superseded by generation 2"]
-            assert stances(new) == ["generation 2 is active"]
-            assert_each_instant_has_its_run(story, "stays", "changes", "comes")
-            assert_no_promise_is_broken(story)
+    story, (t, outage) = server_story, (6.0, 60.0) if LONG else (3.0, 18.0)
+    old, new = (start(story, release, f"--takeover-after={t}s") for release in "AB")
+    go_on(story, "comes", "B")
+    own_server.stop("immediate")
+    away = boottime()
+    wait_until(lambda: boottime() > away + outage, "the database has been away for long")
+    own_server.start()
+    go_on(story, "comes", "B")
+    signs_of_life(story, old, round(2 * t))
+    assert (ruler(story), defined(story)) == ((2, False), B)
+    assert stances(old) == ["generation 1 is active", "generation 1 is superseded by generation 2"]
+    assert stances(new) == ["generation 2 is active"]
+    assert_each_instant_has_its_run(story, "stays", "changes", "comes")
+    assert_no_promise_is_broken(story)
 
 
 @pytest.mark.extended
