@@ -1,7 +1,7 @@
 """`python -m tests.data.upgrades REVISION COMMIT` makes the fixtures of an older revision anew.
 
-The code of COMMIT, the last one whose newest revision is REVISION, plays REVISION/scene.py on both
-databases. REVISION/{sqlite,postgresql}.sql are dumps of them in its midst, with runs that wait, are
+The code of COMMIT, the last one whose newest revision is REVISION, plays REVISION/scene.py (with
+`playing.py`, which is next to this file) on both databases. REVISION/{sqlite,postgresql}.sql are dumps of them in its midst, with runs that wait, are
 at work and are to be tried again; REVISION/{sqlite,postgresql}.json are the statements with which
 that version goes on. Needs the history of the repository, and the programs of PostgreSQL 16.
 """
@@ -43,7 +43,7 @@ def play(folder: Path, revision: str, url: str, dump: Callable[[], str]) -> None
     """Play the scene; write the dump, and the statements."""
     to = HERE / revision / make_url(url).get_backend_name()
     command = [sys.executable, str(HERE / revision / "scene.py"), url, str(to.with_suffix(".json"))]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{HERE}"}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as scene:

@@ -2,20 +2,12 @@
 statements by which it then goes on. It is run with the code of that version: see `tests.data.upgrades`.
 """
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, event, update
-from sqlalchemy.pool import NullPool
+from playing import HOLDER, LABEL, TTL, Scene, a_schedule, an_application, play
 
-from daemon.definitions.application import Application
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
 from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from daemon.jobs.outcome import Outcome
@@ -24,18 +16,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
-from daemon.store import migrations
 from lease import statements
-from lease.schema import lease
-
-HOLDER, LABEL, TTL = "old-replica", "old-host:4711", 15.0
-HOURLY = {"every": 3600.0, "catch_up": "skip"}
-
-
-def a_schedule(name: str, *jobs: str, **settings: Any) -> Schedule:
-    made = tuple(Job(name=job, command="true", retries=2) for job in jobs or ("work",))
-    return Schedule.model_validate({"name": name, "jobs": made, **HOURLY, **settings})
-
 
 SCHEDULES = (
     a_schedule("at-work", "first", "second", "third"),
@@ -50,60 +31,6 @@ SCHEDULES = (
     a_schedule("done"),
 )
 CHANGED = (*SCHEDULES[:-2], a_schedule("waiting-elsewhere"))
-
-
-def an_application(*schedules: Schedule) -> Application:
-    return Application("shop", Path("schedules.toml"), schedules)
-
-
-class Scene:
-    """A database, and the statements that are made on it."""
-
-    def __init__(self, url: str) -> None:
-        self.sqlite = url.startswith("sqlite")
-        self.engine = create_engine(
-            url, poolclass=NullPool, **({"isolation_level": "AUTOCOMMIT"} if self.sqlite else {})
-        )
-        if not self.sqlite:
-            self.engine = self.engine.execution_options(schema_translate_map={None: "public"})
-        self.made: list[dict[str, Any]] = []
-        event.listen(self.engine, "after_cursor_execute", self._record)
-
-    def _record(self, _connection: Any, cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:
-        self.made.append({"sql": sql, "parameters": written(parameters), "many": many, "rows": cursor.rowcount})
-
-    @contextmanager
-    def transaction(self, *, keep: bool = True) -> Iterator[Any]:
-        with self.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            driver.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
-            yield connection
-            driver.execute("COMMIT" if keep else "ROLLBACK")
-
-    def do(self, unit: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        with self.transaction() as connection:
-            return unit(connection, *arguments, **named)
-
-    def recorded(
-        self, unit: Callable[..., Any], *arguments: Any, keep: bool = True, **named: Any
-    ) -> tuple[Any, list[Any]]:
-        """Return what the unit did, and the statements that it made."""
-        self.made = []
-        with self.transaction(keep=keep) as connection:
-            result = unit(connection, *arguments, **named)
-        return result, self.made
-
-
-def written(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: written(one) for name, one in value.items()}
-        case list() | tuple():
-            return [written(one) for one in value]
-        case datetime():
-            return {"instant": value.isoformat()}
-        case _:
-            return value
 
 
 def claimed(scene: Scene, *names: str) -> dict[str, Any]:
@@ -166,22 +93,4 @@ def go_on(scene: Scene, runs: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]
     yield "trigger", scene.recorded(trigger, "shop", "waiting", requested_by="ada@old-host", keep=False)[1]
 
 
-def move(connection: Any) -> None:
-    """Let it be the database of a machine that has been started anew since."""
-    connection.execute(update(lease).where(lease.c.boot.is_not(None)).values(boot="an earlier boot"))
-
-
-def main(url: str, output: str) -> None:
-    """Set the scene and say so, wait for the dump of it (a line on stdin), go on, and write what was made."""
-    migrations.upgrade(url)
-    scene = Scene(url)
-    runs = set_up(scene)
-    scene.do(move)
-    sys.stdout.write("set\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    made = [{"does": name, "statements": made} for name, made in go_on(scene, runs)]
-    Path(output).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-
-
-main(*sys.argv[1:])
+play(set_up, go_on)
