@@ -1,8 +1,11 @@
 """Problems of a campaign are named, and so is a campaign in which too little happened."""
 
+import json
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.states import EndState
 from lease.model import Grant
 from lease.timing import LeaseTiming
+from tests.chaos.callers import told_wrongly
 from tests.chaos.campaign import SLOTS
-from tests.chaos.fleet import End, Told, ToldTwice
-from tests.chaos.history import Clocks, Loss
+from tests.chaos.fleet import End, Told, ToldAtOnce, ToldTwice
+from tests.chaos.history import Clocks, Loss, given_back, losses
 from tests.chaos.judgement import TTL, Result, excused
 from tests.chaos.lanes import Done
 from tests.chaos.report import problems, table
@@ -23,6 +27,7 @@ from tests.chaos.users.records import Broken, Users, Visit
 from tests.chaos.witness.sets import Sets, Sizes
 from tests.checker import Bounds, Promise, Violation, check
 from tests.checker.facts import (
+    BackfillRecorded,
     Due,
     Fact,
     GrantBegan,
@@ -35,6 +40,8 @@ from tests.checker.facts import (
     Worked,
     Written,
 )
+
+from .trouble import BLOCKER, KILLER, Ended, made, paid_for_others
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())
@@ -242,3 +249,128 @@ def test_a_lease_that_its_holder_has_given_back_may_be_settled() -> None:
 def test_a_lease_that_was_broken_may_be_settled() -> None:
     broken = Broken(GRANT, 11.0, 13.0, 11.0)
     assert taken_alive(settled(seen=15.0, ended=11.0, users=replace(good().users, broken=[broken]))) == []
+
+
+# Callers of backfills
+
+
+RECORDED = BackfillRecorded(3, "steps", at(0), at(9), 1, 4)
+
+
+def caller(backfill_id: int | None, will_run: int) -> Told:
+    return Told(0, json.dumps({"backfill_id": backfill_id, "will_run": will_run}))
+
+
+ASKED, AGAIN = caller(3, 4), caller(None, 0)
+
+
+def said(*callers: Told) -> list[str]:
+    return list(told_wrongly([ToldAtOnce("asked", callers)], [RECORDED]))
+
+
+def test_one_caller_has_it_run_and_the_other_is_told_that_nothing_is_left() -> None:
+    assert said(ASKED, AGAIN) == []
+    assert said(AGAIN, ASKED) == []
+
+
+def test_a_caller_that_cannot_reach_the_database_is_told_so() -> None:
+    assert said(Told(1, "leased: the database cannot be used: no answer"), ASKED) == []
+
+
+@pytest.mark.parametrize(
+    ("callers", "problem"),
+    [
+        ((ASKED, ASKED), "asked: both callers were told of backfill 3"),
+        ((ASKED, caller(7, 1)), "asked: a caller was told of backfill 7, which is not there"),
+        ((caller(3, 5), AGAIN), "asked: a caller was told that 5 instants run in backfill 3, which has 4"),
+        ((ASKED, caller(None, 2)), "asked: 2 instants will run, a caller was told, by no backfill"),
+        ((ASKED, Told(1, "leased: no")), "asked: a caller was told: leased: no"),
+        ((ASKED, Told(0, "done")), "asked: a caller was told: done"),
+    ],
+)
+def test_each_wrong_answer_is_named(callers: tuple[Told, ...], problem: str) -> None:
+    assert said(*callers) == [problem]
+
+
+def test_a_wrong_answer_is_a_problem_of_the_campaign() -> None:
+    asked = ToldAtOnce("asked", (ASKED, ASKED))
+    assert problems(good(at_once=[asked], facts=[*good().facts, RECORDED])) == [
+        "asked: both callers were told of backfill 3"
+    ]
+
+
+# Trouble, and what it costs others
+
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+OVER = BEGAN + timedelta(seconds=5)
+
+
+def an_attempt(run: int, job: str, holder: str, state: str, error: str | None = None) -> Ended:
+    return Ended(run, job, holder, state, BEGAN, OVER, error)
+
+
+def died(run: int, *holders: str) -> list[Ended]:
+    """Return the attempts of a run, each abandoned with its replica."""
+    return [an_attempt(run, "long", holder, "abandoned") for holder in holders]
+
+
+DONE = an_attempt(1, "long", "x", "succeeded")
+
+
+def test_a_killer_that_fails_alone_is_right() -> None:
+    killer = [an_attempt(2, KILLER, holder, "abandoned") for holder in ("one", "two", "three")]
+    assert paid_for_others([*died(1, "one", "two"), DONE, *killer, *died(3, "three")]) == []
+    assert made(killer, KILLER) == 3
+    assert made(killer, BLOCKER) == 0
+
+
+def test_two_that_lose_their_last_chance_by_one_death_are_named() -> None:
+    told = [*died(1, "one", "two", "three"), *died(2, "one", "two", "three")]
+    assert paid_for_others(told) == ["runs 1, 2 lost their last chance by one death of three"]
+
+
+def test_one_that_was_over_when_the_other_began_did_not_end_by_its_death() -> None:
+    """The replica was only cut off then, and has claimed the other since."""
+    first, last = died(1, "one", "two", "three"), died(2, "one", "two", "three")
+    last[-1] = replace(last[-1], began=OVER, over=OVER + timedelta(seconds=1))
+    assert paid_for_others([*first, *last]) == []
+    last[-1] = replace(last[-1], began=OVER - timedelta(seconds=0.01))
+    assert paid_for_others([*first, *last]) == ["runs 1, 2 lost their last chance by one death of three"]
+
+
+def test_whoever_succeeded_in_between_has_three_chances_again() -> None:
+    told = [*died(1, "one", "two"), DONE, *died(1, "three"), *died(2, "one", "two", "three")]
+    assert paid_for_others(told) == []
+
+
+@pytest.mark.parametrize("job", [KILLER, BLOCKER])
+def test_trouble_that_succeeds_is_named(job: str) -> None:
+    assert paid_for_others([an_attempt(2, job, "one", "succeeded")]) == [f"an attempt of {job} succeeded in run 2"]
+
+
+def test_a_shortage_that_fails_an_attempt_is_named() -> None:
+    short = an_attempt(1, "long", "one", "failed", "this process has run out of file descriptors")
+    assert paid_for_others([short]) == [
+        "a shortage used up an attempt of long of run 1: this process has run out of file descriptors"
+    ]
+
+
+# Logs of replicas
+
+
+@pytest.mark.parametrize("moved", [0, 3, -26], ids="{:+} h".format)
+def test_a_loss_is_read_with_its_true_time_however_the_wall_clock_was_moved(moved: int, tmp_path: Path) -> None:
+    now = datetime.fromtimestamp(round(time.time(), 3), UTC)
+    said = {"message": "lease lost", "timestamp": (now + timedelta(hours=moved)).isoformat().replace("+00:00", "Z")}
+    log = tmp_path / "north-1.log"
+    log.write_text(f"ready\n{json.dumps({**said, 'lease': 'a', 'token': 7, 'cause': 'cut off'})}\n")
+
+    assert list(losses([("north", log)], Clocks.now())) == [Loss("north", "a", 7, "cut off", now)]
+
+
+def test_what_a_replica_gave_back_as_a_grant_without_work_is_read_from_its_log(tmp_path: Path) -> None:
+    said = {"lease": "run/chaos/steps", "token": 36, "message": "a grant whose reply was lost was released"}
+    log = tmp_path / "north-1.log"
+    log.write_text(f"ready\n{json.dumps(said)}\n{json.dumps({**said, 'message': 'lease granted'})}\n")
+    assert list(given_back([("north", log)])) == [("run/chaos/steps", 36)]
