@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -144,26 +145,18 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
     }
     for name, token in connection.execute(text("SELECT name, token FROM lease")):
         yield HighestToken(name, token)
-    done: dict[int, dict[str, int]] = {}
-    for run, job in connection.execute(
-        text("SELECT run_id, job FROM job_run WHERE state = 'succeeded' AND carried_from IS NULL")
-    ):
-        jobs = done.setdefault(run, {})
-        jobs[job] = jobs.get(job, 0) + 1
-    attempted: dict[int, tuple[str, ...]] = {}
-    made = "SELECT DISTINCT run_id, job FROM job_run WHERE state <> 'not started' AND carried_from IS NULL"
-    for run, job in connection.execute(text(made)):
-        attempted[run] = (*attempted.get(run, ()), job)
-    query = (
-        "SELECT run_id, job FROM job_run WHERE state = 'running' AND NOT EXISTS"
-        " (SELECT 1 FROM run WHERE id = run_id AND state = 'running' AND run.token = job_run.token AND run.holder = job_run.holder)"
+    done, attempted, left, carried = (
+        _jobs_of_runs(connection, condition)
+        for condition in (
+            "state = 'succeeded' AND carried_from IS NULL",
+            "state <> 'not started' AND carried_from IS NULL",
+            (
+                "state = 'running' AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND state = 'running'"
+                " AND run.token = job_run.token AND run.holder = job_run.holder)"
+            ),
+            "carried_from IS NOT NULL",
+        )
     )
-    left: dict[int, tuple[str, ...]] = {}
-    for run, job in connection.execute(text(query)):
-        left[run] = (*left.get(run, ()), job)
-    carried: dict[int, tuple[str, ...]] = {}
-    for run, job in connection.execute(text("SELECT run_id, job FROM job_run WHERE carried_from IS NOT NULL")):
-        carried[run] = (*carried.get(run, ()), job)
     runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest, retry_of, backfill FROM run'
     for run, schedule, scheduled_for, last, count, state, trigger, digest, retry_of, backfill in connection.execute(
         text(runs)
@@ -172,9 +165,18 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
         until = first if last is None else _instant(last)
         over = state not in ("pending", "running")
         yield Recorded(
-            run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()), retry_of=retry_of, backfill=backfill, carried=carried.get(run, ()),
+            run, schedule, first, until, count, state, over, trigger == "manual", done[run], jobs=jobs_of[digest],
+            attempted=tuple(attempted[run]), left_running=tuple(left[run]), retry_of=retry_of, backfill=backfill,
+            carried=tuple(carried[run]),
         )  # fmt: skip
+
+
+def _jobs_of_runs(connection: Connection, condition: str) -> defaultdict[int, Counter[str]]:
+    """Return how many attempts of this kind each job of each run has."""
+    found: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for run, job in connection.execute(text(f"SELECT run_id, job FROM job_run WHERE {condition}")):
+        found[run][job] += 1
+    return found
 
 
 def backfills(connection: Connection) -> Iterator[Fact]:
@@ -263,31 +265,32 @@ class Loss:
 
 def losses(logs: Iterable[tuple[str, Path]], clocks: Clocks) -> Iterator[Loss]:
     """Return the losses of leases that replicas logged."""
-    for slot, log in logs:
-        for line in log.read_text(errors="replace").splitlines():
-            if '"lease lost"' in line:
-                said: dict[str, Any] = json.loads(line)
-                at = clocks.unmoved(datetime.fromisoformat(said["timestamp"]).timestamp())
-                yield Loss(slot, said["lease"], said["token"], said["cause"], at)
+    for slot, line in lines(logs, '"lease lost"'):
+        said: dict[str, Any] = json.loads(line)
+        at = clocks.unmoved(datetime.fromisoformat(said["timestamp"]).timestamp())
+        yield Loss(slot, said["lease"], said["token"], said["cause"], at)
 
 
 def given_back(logs: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, int]]:
     """Return the leases, with their tokens, that replicas logged to have released as grants without work: that of a run
     whose work was killed as trust ended too, if it could not be released then.
     """
-    for _, log in logs:
-        for line in log.read_text(errors="replace").splitlines():
-            if '"a grant whose reply was lost was released"' in line:
-                said: dict[str, Any] = json.loads(line)
-                yield said["lease"], said["token"]
+    for _, line in lines(logs, '"a grant whose reply was lost was released"'):
+        said: dict[str, Any] = json.loads(line)
+        yield said["lease"], said["token"]
 
 
 def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:
     """Return the log lines that no replica should ever write, under any fault."""
+    return (f"{slot}: {line[:400]}" for slot, line in lines(logs, *BAD))
+
+
+def lines(logs: Iterable[tuple[str, Path]], *words: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines that have one of these words, with the slot of each."""
     for slot, log in logs:
         for line in log.read_text(errors="replace").splitlines():
-            if any(word in line for word in BAD):
-                yield f"{slot}: {line[:400]}"
+            if any(word in line for word in words):
+                yield slot, line
 
 
 def unmoved(value: Any, clocks: Clocks) -> datetime:

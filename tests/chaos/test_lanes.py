@@ -34,34 +34,23 @@ def first(scene: Scene, seed: int, lane: int, number: int = MANY) -> list[tuple[
 
 def test_the_same_seed_gives_the_same_faults_to_the_same_replicas_for_as_long(scene: Scene) -> None:
     assert first(scene, 7, 1) == first(scene, 7, 1)
+    assert first(scene, 7, 1, 20) != first(scene, 8, 1, 20)
+    assert first(scene, 7, 1, 20) != first(scene, 7, 2, 20), "another lane"
     assert [described(one) for one in islice(site_faults(7, scene), MANY)] == [
         described(one) for one in islice(site_faults(7, scene), MANY)
     ]
-
-
-def test_another_seed_and_another_lane_give_others(scene: Scene) -> None:
-    assert first(scene, 7, 1, 20) != first(scene, 8, 1, 20)
-    assert first(scene, 7, 1, 20) != first(scene, 7, 2, 20)
-
-
-def test_a_campaign_has_more_than_eight_kinds_of_faults(scene: Scene) -> None:
-    kinds = {kind for kind, *_ in first(scene, 7, 1)}
-    assert len(kinds) >= 8
-    if scene.site.kind == "postgres":
-        assert {"network cut", "network silent", "network reset", "network slow", "replies swallowed"} <= kinds
-        assert {"answer in mid-set lost", "replica killed in mid-set"} <= kinds
-    else:
-        assert "replica killed in a write" in kinds
 
 
 def test_a_fault_is_only_done_to_what_it_fits(scene: Scene) -> None:
     told = first(scene, 7, 1)
     assert {slot for kind, slot, *_ in told if kind == "wall clock moved"} == {"east"}
     assert {slot for kind, slot, *_ in told if kind == "supervisor killed"} == {"south"}
-    assert {slot for kind, slot, *_ in told if kind == "replica killed in mid-set"} <= {"north", "east"}
+    is_postgres = scene.site.kind == "postgres"
+    in_a_set = {slot for kind, slot, *_ in told if kind == "replica killed in mid-set"}
+    assert in_a_set == ({"north", "east"} if is_postgres else set())
     of_the_database = {one.fault.kind for one in islice(site_faults(7, scene), MANY)}
-    assert ("PostgreSQL killed" in of_the_database) == (scene.site.kind == "postgres")
-    assert ("write lock held" in of_the_database) == (scene.site.kind == "sqlite")
+    assert ("PostgreSQL killed" in of_the_database) == is_postgres
+    assert ("write lock held" in of_the_database) != is_postgres
 
 
 def test_those_who_use_locks_have_faults_of_their_own(scene: Scene) -> None:

@@ -55,6 +55,16 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
+RECORDED = BackfillRecorded(3, "steps", at(0), at(9), 1, 4)
+
+
+def caller(backfill_id: int | None, will_run: int) -> Told:
+    return Told(0, json.dumps({"backfill_id": backfill_id, "will_run": will_run}))
+
+
+ASKED, AGAIN = caller(3, 4), caller(None, 0)
+
+
 def facts() -> list[Fact]:
     return [
         Due("long", START),
@@ -109,6 +119,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"seconds": 61.0, "sets": Sets(Sizes(Counter({2: 1})), Sizes())}, "no two runs were ended in one set"),
         ({"seconds": 61.0, "sets": TOGETHER, "users": replace(good().users, visits=good().users.visits[1:])}, "lock user anna was never granted anything"),
         ({"acknowledged": {(1, "long"), (2, "long")}}, "the effect of job long of run 2 is gone, which was committed"),
+        ({"at_once": [ToldAtOnce("asked", (ASKED, ASKED))], "facts": [*facts(), RECORDED]}, "asked: both callers were told of backfill 3"),
         ({"bad_lines": ["north: Traceback"]}, "a replica says: north: Traceback"),
         ({"users": replace(good().users, stuck=["users/door"])}, "nobody could be granted 'users/door' when all its users had ended"),
         ({"facts": [*facts(), Due("long", at(1)), Due("long", at(2))]}, "only 1 of 3 occurrences ran"),
@@ -254,16 +265,6 @@ def test_a_lease_that_was_broken_may_be_settled() -> None:
 # Callers of backfills
 
 
-RECORDED = BackfillRecorded(3, "steps", at(0), at(9), 1, 4)
-
-
-def caller(backfill_id: int | None, will_run: int) -> Told:
-    return Told(0, json.dumps({"backfill_id": backfill_id, "will_run": will_run}))
-
-
-ASKED, AGAIN = caller(3, 4), caller(None, 0)
-
-
 def said(*callers: Told) -> list[str]:
     return list(told_wrongly([ToldAtOnce("asked", callers)], [RECORDED]))
 
@@ -292,22 +293,11 @@ def test_each_wrong_answer_is_named(callers: tuple[Told, ...], problem: str) -> 
     assert said(*callers) == [problem]
 
 
-def test_a_wrong_answer_is_a_problem_of_the_campaign() -> None:
-    asked = ToldAtOnce("asked", (ASKED, ASKED))
-    assert problems(good(at_once=[asked], facts=[*good().facts, RECORDED])) == [
-        "asked: both callers were told of backfill 3"
-    ]
-
-
 # Trouble, and what it costs others
 
 
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-OVER = BEGAN + timedelta(seconds=5)
-
-
 def an_attempt(run: int, job: str, holder: str, state: str, error: str | None = None) -> Ended:
-    return Ended(run, job, holder, state, BEGAN, OVER, error)
+    return Ended(run, job, holder, state, START, at(5), error)
 
 
 def died(run: int, *holders: str) -> list[Ended]:
@@ -333,9 +323,9 @@ def test_two_that_lose_their_last_chance_by_one_death_are_named() -> None:
 def test_one_that_was_over_when_the_other_began_did_not_end_by_its_death() -> None:
     """The replica was only cut off then, and has claimed the other since."""
     first, last = died(1, "one", "two", "three"), died(2, "one", "two", "three")
-    last[-1] = replace(last[-1], began=OVER, over=OVER + timedelta(seconds=1))
+    last[-1] = replace(last[-1], began=at(5), over=at(6))
     assert paid_for_others([*first, *last]) == []
-    last[-1] = replace(last[-1], began=OVER - timedelta(seconds=0.01))
+    last[-1] = replace(last[-1], began=at(4.99))
     assert paid_for_others([*first, *last]) == ["runs 1, 2 lost their last chance by one death of three"]
 
 

@@ -22,7 +22,7 @@ from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 from tests.chaos.faults import sets
 from tests.chaos.faults.fault import Scene
-from tests.chaos.faults.sets import MOMENTS, KillInSet, KillInWrite, LoseAnswerInSet
+from tests.chaos.faults.sets import MOMENTS, KillInWrite, LoseAnswerInSet
 from tests.chaos.fleet import Fleet, Slot
 from tests.chaos.site import PostgresSite, SqliteSite
 from tests.support.manual import until
@@ -142,24 +142,6 @@ async def test_a_set_loses_its_answer_at_that_moment_and_no_other_connection_doe
     with pytest.raises(StoreUnavailable):
         await life
     await until(lambda: running.states() == {BEFORE.get(moment, "running")}, "the set is undone, or was committed")
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.sampled(2)
-async def test_a_replica_is_killed_at_that_moment_of_a_set(running: Sets, moment: str) -> None:
-    with a_process("print('ready', flush=True); input()") as process:
-        fault = KillInSet(running.scene(OneProcess(process)), At(moment), Slot("north", (), {}))
-        struck = asyncio.create_task(asyncio.to_thread(fault.start))
-        await until(lambda: running.proxy._aim is not None, "the fault waits for a set")
-        assert process.poll() is None
-        life = asyncio.create_task(running.live())
-        assert await struck
-        assert await asyncio.to_thread(process.wait) == -signal.SIGKILL
-        assert not life.done()
-        fault.stop()
-        with pytest.raises(StoreUnavailable):
-            await life
 
 
 WRITES = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.checker.facts import Fact, GrantRenewed
 
+from ..history import lines
 from .steps import Step, SteppedClocks
 
 _SAID = "the database's clock stepped"
@@ -30,12 +31,10 @@ class Report:
 
 def reports(logs: Iterable[tuple[str, Path]], clocks: SteppedClocks) -> Iterator[Report]:
     """Yield the reports in the logs of replicas."""
-    for slot, log in logs:
-        for line in log.read_text(errors="replace").splitlines():
-            if _SAID in line:
-                said = json.loads(line)
-                at = clocks.unmoved(datetime.fromisoformat(said["timestamp"]).timestamp())
-                yield Report(slot, clocks.boot(at), said["seconds"])
+    for slot, line in lines(logs, _SAID):
+        said = json.loads(line)
+        at = clocks.unmoved(datetime.fromisoformat(said["timestamp"]).timestamp())
+        yield Report(slot, clocks.boot(at), said["seconds"])
 
 
 def false_reports(found: Iterable[Report], steps: Sequence[Step]) -> Iterator[str]:
