@@ -166,8 +166,8 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done[run], jobs=jobs_of[digest],
-            attempted=tuple(attempted[run]), left_running=tuple(left[run]), retry_of=retry_of, backfill=backfill,
-            carried=tuple(carried[run]),
+            attempted=tuple(attempted[run]), left_running=tuple(left[run].elements()), retry_of=retry_of, backfill=backfill,
+            carried=tuple(carried[run].elements()),
         )  # fmt: skip
 
 
