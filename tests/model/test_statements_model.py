@@ -15,8 +15,7 @@ from sqlalchemy import Connection, text
 from lease import Grant, statements
 from tests.checker import check
 from tests.checker.facts import Fact, GrantBegan, GrantEnded, HighestToken, Written
-from tests.model.statement_model.leases import Answer, Change, Leases
-from tests.model.statement_model.lines import LOCK_WAIT, Line, Lines
+from tests.model.statement_model import LOCK_WAIT, Answer, Change, Leases, Line, Lines
 
 EXAMPLES = int(os.environ.get("LEASED_MODEL_EXAMPLES", "30"))
 """How many sequences are tried on each database; raise it for a longer search."""

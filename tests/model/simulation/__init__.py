@@ -1,8 +1,7 @@
 """A small world in which the real core and heartbeat of several clients run, step by step, under faults that a seed decides.
 
-    loop        an event loop that runs one handle when it is told to
     world       the true time, what happens in it, and whose turn it is
-    machine     a client's clock (it drifts), its pauses and its crash
+    machine     a client's clock (it drifts), its event loop, which runs one handle when it is told to, its pauses and its crash
     database    `lease.testing.MemoryStore`, whose every change is recorded
     client      one incarnation: the real core on a machine
     network     requests and replies that come late, or never
