@@ -27,11 +27,11 @@ def gone(story: Story, *pids: int) -> float:
 def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its_run_is_over(
     story: Story, starvation: Starvation
 ) -> None:
-    replica = story.start("cancelling.py", f"--kill-time={KILL_TIME}s", "--now=deaf", ttl="60s")
+    replica = story.start("failing.py", f"--kill-time={KILL_TIME}s", "--now=deaf", ttl="60s")
     began, spawned = story.event("began"), story.event("spawned")
     next_one = story.trigger("deaf")
     said = cancel(story, began["run"])
-    assert re.match(rf"cancelling run {began['run']} of deaf \(cancelling\): .*:{replica.pid} will stop", said)
+    assert re.match(rf"cancelling run {began['run']} of deaf \(failing\): .*:{replica.pid} will stop", said)
     replica.wait_for_line("run is cancelled")
     heard = boottime()
     starvation.assert_within(KILL_TIME + 1.0, heard, gone(story, began["pid"], spawned["child"]), "it is gone")
@@ -51,16 +51,16 @@ def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its
 
 def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_not_run_again(story: Story) -> None:
     """It is killed before it can hear of the mark."""
-    story.start("cancelling.py", "--renew-every=2s", "--now=deaf", ttl="60s")
+    story.start("failing.py", "--renew-every=2s", "--now=deaf", ttl="60s")
     began = story.event("began")
     doomed = story.holder_of(began["run"])
     story.pause(doomed)
     cancel(story, began["run"])
     doomed.kill()
-    other = story.start("cancelling.py", ttl="60s")
+    other = story.start("failing.py", ttl="60s")
     run = story.over("deaf")
     assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
     assert story.attempts("deaf") == [("deaf", 1, "abandoned")]
     assert ": cancelled" in other.wait_for_line("(token 1)")["message"]
-    assert story.rows(select(lease.c.holder).where(lease.c.name == "run/cancelling/deaf")) == [(None,)]
+    assert story.rows(select(lease.c.holder).where(lease.c.name == "run/failing/deaf")) == [(None,)]
     assert [one["run"] for one in story.events("began")] == [began["run"]]

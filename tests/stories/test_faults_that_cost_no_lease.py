@@ -38,7 +38,7 @@ def test_a_job_that_blocks_for_longer_than_its_timeout_fails_alone(story: Story)
     story.trigger("blocker")
     said = replica.wait_for_line("is blocking the event loop")
     assert (said["schedule"], said["level"]) == ("blocker", "warning")
-    assert f"{story.file('blocker.py')}:18, in blocker" in said["message"]
+    assert f"{story.file('blocker.py')}:16, in blocker" in said["message"]
     assert replica.wait() == 1
     story.start("blocker.py")
     run = story.over("blocker")

@@ -97,25 +97,6 @@ def assert_tokens_count_the_grants(story: Story, ran: list[Row[Any]]) -> None:
 
 
 @pytest.mark.extended
-def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:
-    """On a scale of 1 to 600: 3 seconds, and a poll each 6."""
-    starts = starting_in(1)
-    for _ in range(2):
-        story.start("sync.py", environment=settings(3, 6, starts))
-    story.over("sync", number=2)
-
-    runs = story.runs("sync")
-    assert_each_instant_has_one_run(runs, starts, 6)
-    first, second = that_ran(runs)[:2]
-    for run in (first, second):
-        assert (run.state, run.attempt) == ("succeeded", 1)
-        assert_a_sync_is_told_whole(story, run)
-        due, finished = boottime_of(run.scheduled_for), boottime_of(run.finished_at)
-        starvation.assert_within(6.0, due, finished, "a sync is over before the next instant")
-    assert_tokens_count_the_grants(story, that_ran(runs))
-
-
-@pytest.mark.extended
 def test_a_sync_of_20_jobs_that_takes_70_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:
     """On a scale of 1 to 600: 7 seconds, and a poll each 6: every other one finds it at work."""
     starts = starting_in(1)

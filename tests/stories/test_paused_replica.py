@@ -106,10 +106,10 @@ def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_wh
 def test_a_replica_whose_lost_task_cannot_be_ended_ends_itself(postgres_story: Story) -> None:
     """Rule 9: nothing else would end such work."""
     story = postgres_story
-    replica = story.start("stubborn.py", "--now=stubborn", ttl="3s")
+    replica = story.start("zombie.py", "--now=stubborn", ttl="3s")
     story.event("began")
     story.pause(replica)
-    other = story.start("stubborn.py", ttl="3s")
+    other = story.start("zombie.py", ttl="3s")
     assert story.over("stubborn").state == "succeeded"
     replica.go_on()
     assert replica.wait() == 1

@@ -1,10 +1,7 @@
-"""How replicas come up: together on an empty database, and beside others whose leases are live (rule 18)."""
+"""How replicas come up together on an empty database."""
 
 from pathlib import Path
 
-from sqlalchemy import select
-
-from lease.schema import free_or_stale, lease
 from tests.support.replicas import Story
 from tests.support.starter import Starter
 from tests.support.waiting import wait_until
@@ -25,37 +22,11 @@ def test_two_replicas_that_start_at_the_same_moment_on_an_empty_database_both_co
         both = [story.start("gated.py", "--now=one") for _ in range(2)]
         story.up(*both)
         assert sorted(replica.said("schedules: ")[0]["message"].partition("schedules: ")[2] for replica in both) == [
-            "2 added (one, two)",
-            "2 unchanged",
+            "3 added (deaf, one, two)",
+            "3 unchanged",
         ]
         wait_until(lambda: len(story.living()) == 2, "both are in the list")
         story.open("one")
         story.over("one", number=2)
         assert [run.state for run in story.runs("one")] == ["succeeded", "succeeded"]
         assert [replica.status for replica in both] == [None, None]
-
-
-def test_startup_cleanup_settles_what_is_stale_and_touches_no_live_lease(story: Story) -> None:
-    dead = story.start("gated.py", "--now=two", ttl="1.5s")
-    story.event("began", job="two")
-    dead.kill()
-    stale = select(free_or_stale()).where(lease.c.name == "run/gated/two")
-    wait_until(lambda: story.rows(stale) == [(True,)], "its lease is stale")
-
-    first = story.start("gated.py", "--now=one")
-    cleaned = first.wait_for_line("startup cleanup")
-    assert 'of "two" was left behind (token 1): abandoned' in cleaned["message"]
-    for job, token in (("one", 1), ("two", 2)):
-        story.event("began", job=job, token=token)
-
-    second = story.start("gated.py")
-    story.up(second)
-    story.open("one")
-    story.open("two")
-    for job, token in (("one", 1), ("two", 2)):
-        run = story.over(job)
-        assert (run.state, run.token) == ("succeeded", token)
-        assert len(story.events("ended", job=job)) == 1
-    assert len(first.said("startup cleanup")) == 1
-    assert second.said("startup cleanup") == []
-    assert first.said("lease lost") == []

@@ -6,8 +6,6 @@ from sqlalchemy import create_engine, select, text
 
 from daemon.store.tables import replica as replica_table
 from tests.support.replicas import Story
-from tests.support.starvation import Starvation
-from tests.support.telling import boottime
 from tests.support.waiting import wait_until
 
 
@@ -46,30 +44,6 @@ def test_a_replica_that_drains_is_not_ready_at_once_although_it_lives_and_is_sho
     assert (shown["schedule"], shown["draining"], shown["usually_ends_in"]) == ("one", True, None)
     postgres_story.open("one")
     assert replica.wait() == 143
-
-
-def test_on_a_second_sigterm_a_job_is_stopped_and_another_replica_resumes_it_at_once(
-    story: Story, starvation: Starvation
-) -> None:
-    """That uses up no attempt: the job has no retries, and runs again all the same (rule 16)."""
-    ttl = "60s"  # so that nothing goes stale meanwhile
-    replica = story.start("gated.py", "--now=one", ttl=ttl)
-    began = story.event("began", job="one")
-    other = story.start("gated.py", ttl=ttl)
-    story.up(other)
-    replica.send(signal.SIGTERM)
-    replica.wait_for_line("SIGTERM")
-    stopped = boottime()
-    replica.send(signal.SIGTERM)
-    assert replica.wait() == 143
-    again = story.event("began", job="one", number=2)
-    starvation.assert_within(5.0, stopped, again["at"], "it is begun again")
-    story.open("one")
-    run = story.over("one")
-    assert (run.state, run.attempt, run.abandoned) == ("succeeded", 2, 0)
-    assert story.attempts("one") == [("one", 1, "stopped"), ("one", 2, "succeeded")]
-    assert (began["token"], again["token"]) == (1, 2)
-    assert story.replica_state(replica) == "stopped"
 
 
 def test_a_replica_that_is_told_to_end_on_its_way_up_ends_in_order(postgres_story: Story) -> None:

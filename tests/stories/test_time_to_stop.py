@@ -24,7 +24,7 @@ LOOK = "WITH due AS"
 def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:
     """Return a replica at work on these jobs, and their processes."""
     times = (f"--grace={GRACE:g}s", f"--kill-time={KILL_TIME:g}s")
-    replica = story.start("lingering.py", *(f"--now={job}" for job in jobs), *times, ttl="60s")
+    replica = story.start("gated.py", *(f"--now={job}" for job in jobs), *times, ttl="60s")
     story.up(replica)
     return replica, [story.event("began", job=job)["pid"] for job in jobs]
 
@@ -43,13 +43,13 @@ def stop(replica: ReplicaProcess, jobs: list[int], starvation: Starvation, longe
 def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_the_end(
     story: Story, starvation: Starvation
 ) -> None:
-    replica, jobs = at_work(story, "deaf", "long")
+    replica, jobs = at_work(story, "deaf", "one")
     assert stop(replica, jobs, starvation, LONGEST) == 143
-    assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("long", 1, "stopped")]
+    assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("one", 1, "stopped")]
     assert [(run.state, run.reason, run.abandoned) for run in story.runs()] == [("pending", "drained", 0)] * 2
 
 
-@pytest.mark.parametrize("at_work_on", [("deaf", "long"), ()], ids=["at work", "idle"])
+@pytest.mark.parametrize("at_work_on", [("deaf", "one"), ()], ids=["at work", "idle"])
 @pytest.mark.extended
 def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
     at_work_on: tuple[str, ...], proxied_story: Story, proxy: Proxy, postgres_url: str, starvation: Starvation
@@ -58,7 +58,7 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
     replica, jobs = at_work(proxied_story, *at_work_on)
     proxy.swallow_answer_to(LOOK)
     with psycopg.connect(plain(postgres_url)) as connection:
-        connection.execute("SELECT pg_notify(%s, 'work')", [channel_of("lingering")])
+        connection.execute("SELECT pg_notify(%s, 'work')", [channel_of("gated")])
     wait_until(lambda: proxy.deaf, "its loop waits for an answer")
     proxy.blackhole()
     assert stop(replica, jobs, starvation, LONGEST + LAST_WORDS) == 1

@@ -1,28 +1,9 @@
-"""What may start beside what: shared locks, and locks with slots (rule 14)."""
+"""What may start beside what: runs under a lock with slots (rule 14)."""
 
 from itertools import accumulate
 
 from tests.support.replicas import Event, Story
 from tests.support.waiting import wait_until
-
-
-def test_schedules_that_share_a_lock_never_run_at_the_same_time(story: Story) -> None:
-    for _ in range(2):
-        story.start("queueing.py")
-    for name in ("left", "right"):
-        story.event("ended", job=name, number=3)
-    told = [one for one in story.events() if one["what"] in ("began", "ended")]
-    assert_one_after_the_other(told)
-    assert {run.lease_name for run in story.runs()} == {"shared"}
-
-
-def assert_one_after_the_other(told: list[Event]) -> None:
-    ordered = sorted(told, key=lambda one: one["at"])
-    for began, ended in zip(ordered[::2], ordered[1::2], strict=False):
-        assert (began["what"], ended["what"]) == ("began", "ended")
-        assert (began["job"], began["token"]) == (ended["job"], ended["token"])
-    tokens = [one["token"] for one in ordered if one["what"] == "began"]
-    assert tokens == list(range(1, len(tokens) + 1))
 
 
 def test_runs_under_a_lock_with_slots_are_at_work_so_many_at_once_whoever_dies(story: Story) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 FOLDER = "STORY_FOLDER"
 """The environment variable that names the folder of both."""
 LONGEST_WAIT = float(os.environ.get("STORY_PATIENCE", "120"))
+NEVER = "0 3 1 1 *"
+"""When schedules are due whose runs only a test requests."""
 _POLL = 0.01
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 

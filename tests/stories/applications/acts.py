@@ -3,9 +3,7 @@
 import asyncio
 
 from daemon import AsyncRun, Schedules
-from tests.support.telling import is_open, tell
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import NEVER, is_open, tell
 
 schedules = Schedules("acts")
 hold = schedules.add("hold", cron=NEVER, overlap="allow")

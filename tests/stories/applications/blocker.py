@@ -3,9 +3,7 @@
 import threading
 
 from daemon import AsyncRun, Run, Schedules
-from tests.support.telling import LONGEST_WAIT, command, opens, tell, wait_for
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import LONGEST_WAIT, NEVER, command, opens, tell, wait_for
 
 schedules = Schedules("blocker")
 

@@ -4,12 +4,12 @@ import os
 import time
 
 from daemon import AsyncRun, Schedules
-from tests.support.telling import tell
+from tests.support.telling import NEVER, tell
 
 schedules = Schedules("blocking")
 
 
-@schedules.cron("0 3 1 1 *")
+@schedules.cron(NEVER)
 async def blocking(run: AsyncRun) -> None:
     tell("began", run)
     time.sleep(float(os.environ["STORY_LENGTH"]))  # noqa: ASYNC251 - that is the fault

@@ -10,9 +10,8 @@ from sqlalchemy import event
 
 from daemon import AsyncRun, Run, Schedules
 from tests.docs.pages import ROOT, blocks
-from tests.support.telling import append, opens, tell, wait_for
+from tests.support.telling import NEVER, append, opens, tell, wait_for
 
-NEVER = "0 3 1 1 *"
 PAGE = ROOT / "docs" / "how-to" / "schedules" / "write-a-safe-job.md"
 KEY = '"key": run.idempotency_key'
 INSERT = "INSERT INTO charge (key, account) VALUES (:key, :account) ON CONFLICT DO NOTHING"

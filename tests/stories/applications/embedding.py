@@ -10,9 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from daemon import AsyncRun, Run, Schedules
-from tests.support.telling import opens, tell, wait_for
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import NEVER, opens, tell, wait_for
 
 schedules = Schedules("embedding")
 

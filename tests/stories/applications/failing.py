@@ -1,9 +1,7 @@
-"""Jobs that fail, in several ways; nothing is due by itself."""
+"""Jobs that fail, or go on until they are stopped; nothing is due by itself."""
 
 from daemon import Schedules
-from tests.support.telling import command
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import NEVER, command
 
 schedules = Schedules("failing")
 
@@ -18,3 +16,7 @@ slow.command(
 
 deadly = schedules.add("deadly", cron=NEVER)
 deadly.command("deadly", command("deadly", "tell=began", "kill=never"))
+
+deaf = schedules.add("deaf", cron=NEVER)
+deaf.command("deaf", command("deaf", "ignore=SIGTERM", "spawn=spawned", "tell=began", "tick=never"), retries=3)
+deaf.command("after", command("after", "tell=began"))

@@ -4,9 +4,8 @@ import os
 import signal
 
 from daemon import AsyncRun, Run, Schedules
-from tests.support.telling import command, events, opens, tell, wait_for, waits_for
+from tests.support.telling import NEVER, command, events, opens, tell, wait_for, waits_for
 
-NEVER = "0 3 1 1 *"
 NEIGHBOURS = int(os.environ["STORY_NEIGHBOURS"])
 KINDS = ("task", "process", "command")
 

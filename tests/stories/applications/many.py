@@ -7,9 +7,8 @@ import os
 import time
 
 from daemon import AsyncRun, Run, Schedules
-from tests.support.telling import command, tell
+from tests.support.telling import NEVER, command, tell
 
-NEVER = "0 3 1 1 *"
 EVERY = float(os.environ["STORY_EFFECT_EVERY"])
 
 schedules = Schedules("many")

@@ -3,9 +3,8 @@
 import os
 
 from daemon import AsyncRun, Schedules
-from tests.support.telling import opens, tell
+from tests.support.telling import NEVER, opens, tell
 
-NEVER = "0 3 1 1 *"
 NAMES = {"A": "night", "B": "nightly", "without was": "nightly"}
 
 release = os.environ["STORY_RELEASE"]

@@ -7,9 +7,7 @@ Most jobs are coroutines, which cost little.
 import os
 
 from daemon import AsyncRun, Schedules
-from tests.support.telling import command, opens, tell, wait_for
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import NEVER, command, opens, tell, wait_for
 
 release = os.environ["STORY_RELEASE"]
 if secret := os.environ.get("STORY_SECRET"):

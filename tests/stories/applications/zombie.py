@@ -2,15 +2,14 @@
 
 import asyncio
 import os
+from contextlib import suppress
 
 from sqlalchemy import create_engine, text
 
 from daemon import AsyncRun, Schedules
 from lease.database.address import parse_address
 from lease.errors import LeaseLost
-from tests.support.telling import command, opens, tell
-
-NEVER = "0 3 1 1 *"
+from tests.support.telling import NEVER, command, opens, tell
 
 schedules = Schedules("zombie")
 child = schedules.add("child", cron=NEVER)
@@ -40,6 +39,15 @@ async def deaf(run: AsyncRun) -> None:
             await opens("never")
         except asyncio.CancelledError:
             tell("cancelled", run)
+
+
+@schedules.cron(NEVER)
+async def stubborn(run: AsyncRun) -> None:
+    """It can't be ended: it takes no notice of its cancellation."""
+    tell("began", run)
+    while run.attempt == 1:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
 
 
 def write(run: AsyncRun) -> None:
