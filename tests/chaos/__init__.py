@@ -19,8 +19,7 @@ history       all that was recorded, as facts for `daemon.audit`
 campaign      the main line
 judgement     what the checker finds in it
 trouble       jobs that kill their replica, or block it, and what that must not cost others
-summary       its numbers
-report        its table, and its problems
+report        its numbers, its table, and its problems
 stepping      campaigns in which PostgreSQL's own clock steps
 soak          hours of work without a pause
 """

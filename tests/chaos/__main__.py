@@ -14,10 +14,9 @@ from tests.support.moved_clock import MISSING, library
 from tests.support.signals import handle_ignored
 
 from . import campaign
-from .report import problems, table
+from .report import problems, summarize, table
 from .site import PostgresSite, Site, SqliteSite
 from .stepping.site import SteppedSite
-from .summary import summarize
 
 KINDS = ("postgres", "sqlite")
 LONGEST = 120.0

@@ -20,8 +20,7 @@ from tests.chaos.fleet import End, Told, ToldAtOnce, ToldTwice
 from tests.chaos.history import Clocks, Loss, given_back, losses
 from tests.chaos.judgement import TTL, Result, excused
 from tests.chaos.lanes import Done
-from tests.chaos.report import problems, table
-from tests.chaos.summary import false_losses, summarize, taken_alive
+from tests.chaos.report import false_losses, problems, summarize, table, taken_alive
 from tests.chaos.users.plans import PEOPLE
 from tests.chaos.users.records import Broken, Users, Visit
 from tests.chaos.witness.sets import Sets, Sizes

@@ -1,6 +1,6 @@
 """The catalogue of faults, with the frequency of each."""
 
-from . import acts, backfills, clocks, deploys, file, interpreter, jobs, network, processes, server, sets, users
+from . import acts, clocks, deploys, file, interpreter, network, processes, server, sets, users
 from .fault import SiteFault, SlotFault
 
 SLOT_FAULTS: dict[type[SlotFault], int] = {
@@ -71,7 +71,7 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     acts.RetryTwice: 4,
     acts.RequestTwice: 4,
     acts.PauseTwice: 3,
-    backfills.BackfillAtOnce: 8,
-    jobs.TriggerKiller: 2,
-    jobs.TriggerBlocker: 2,
+    acts.BackfillAtOnce: 8,
+    acts.TriggerKiller: 2,
+    acts.TriggerBlocker: 2,
 }

@@ -13,11 +13,19 @@ from .. import history
 from ..effect import BOUND
 from ..judgement import TTL, Result, bounds_of, count, excused, leased_audit, recorded, releases
 from ..witness.rulings import due, rulings
-from .promises import as_shown, granted_while_live, in_true_time, outlived, second_holders
-from .reports import Report, false_reports, reports, unreported
+from .promises import (
+    Report,
+    as_shown,
+    false_reports,
+    granted_while_live,
+    in_true_time,
+    outlived,
+    reports,
+    second_holders,
+    unreported,
+)
 from .site import SteppedSite
-from .steps import Step, SteppedClocks
-from .walk import ASSUMED, Kind
+from .steps import ASSUMED, Kind, Step, SteppedClocks
 
 BY_TIMES = {Promise.TOKENS, Promise.OVERLAP, Promise.TURNS, Promise.RECOVERY, Promise.CANCELS}
 """What `leased audit`, which knows of no step, takes for broken when times are out of order."""

@@ -19,8 +19,7 @@ from ..faults.fault import SiteFault
 from ..judgement import TTL
 from ..site import CONFIG, WITNESS, PostgresSite
 from ..worker import START_WITHIN
-from .steps import Step, Steps
-from .walk import Kind, Planned, gain, walk
+from .steps import Kind, Planned, Step, Steps, gain, walk
 
 # After a step forward, each end of a replication would take the other for dead.
 _STEADY = ("wal_sender_timeout = 0", "wal_receiver_timeout = 0")

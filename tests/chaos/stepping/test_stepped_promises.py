@@ -14,10 +14,17 @@ from tests.chaos.judgement import TTL
 from tests.checker import Promise
 from tests.checker.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
 
-from .promises import granted_while_live, in_true_time, outlived, second_holders
-from .reports import Report, false_reports, reports, unreported
-from .steps import Step, SteppedClocks, Steps
-from .walk import ASSUMED, FAR, GAIN, walk
+from .promises import (
+    Report,
+    false_reports,
+    granted_while_live,
+    in_true_time,
+    outlived,
+    reports,
+    second_holders,
+    unreported,
+)
+from .steps import ASSUMED, FAR, GAIN, Step, SteppedClocks, Steps, walk
 
 START = datetime.now(UTC)
 FIRST, SECOND = Grant("a", 1, "one"), Grant("a", 2, "two")

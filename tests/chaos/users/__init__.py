@@ -3,7 +3,7 @@
 plans         what a user does next, drawn from its seed
 journal       the notes of a user's process
 visits        one acquisition and what comes of it: held, written under, written under too late
-threads       a user of the sync client; mains: one in its main thread; tasks: one of the async client
+threads       a user of the sync client, in threads or in its main thread; tasks: one of the async client
 mishaps       what befalls their own code: a callback that raises, a fork, an interrupt, a burst
 user          the program
 crowd         the processes, restarted when they end

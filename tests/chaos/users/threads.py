@@ -1,8 +1,9 @@
-"""A user of the sync client: threads that share one client."""
+"""A user of the sync client: threads that share one client, or its main thread, where an interrupt strikes wherever that is."""
 
 import os
 import threading
 import time
+from collections.abc import Callable
 from random import Random
 
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ import lease.sync
 from lease import LeaseError
 
 from .journal import URL, Journal
-from .mishaps import fork, raise_when_lost
+from .mishaps import fork, look_for_remains, raise_when_lost
 from .plans import AT_ONCE, Plan, draw
 from .visits import Visit
 
@@ -87,3 +88,33 @@ def _break(client: lease.sync.LeaseClient, plan: Plan, journal: Journal) -> None
         journal.note("not broken", name=plan.name, why=str(error))
     else:
         journal.note("broke", name=plan.name, token=made.token, holder=made.holder)
+
+
+def use_in_main(  # noqa: PLR0917 - what a session needs
+    client: lease.sync.LeaseClient, number: int, journal: Journal, engine: Engine, chance: Random, end: threading.Event
+) -> None:
+    """Use one client for a while, and close it, which an interrupt must not prevent."""
+    until = time.monotonic() + chance.uniform(2.0, 6.0)
+    try:
+        client.__enter__()
+        while not end.is_set() and time.monotonic() < until:
+            try:
+                plan = draw(chance)
+                make_visit(client, plan, Visit(journal, plan, number), engine)
+                end.wait(plan.rests)
+            except KeyboardInterrupt:
+                journal.note("interrupted", client=number)
+                _until_done(lambda: look_for_remains(client, client.timing.ttl, journal))
+    finally:
+        journal.note("closing", client=number)
+        _until_done(lambda: client.__exit__(None, None, None))
+        journal.note("closed", client=number)
+
+
+def _until_done(act: Callable[[], None]) -> None:
+    """Do it, again after each interrupt: one that comes while a program cleans up makes it clean up once more."""
+    while True:
+        try:
+            return act()
+        except KeyboardInterrupt:
+            continue

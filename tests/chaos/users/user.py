@@ -24,7 +24,7 @@ import lease.sync
 from lease import LeaseError, LeaseTiming
 from lease.database.address import parse_address
 
-from . import mains, tasks, threads
+from . import tasks, threads
 from .journal import TTL, URL, Journal
 from .mishaps import quiet_about_mishaps, raising
 
@@ -50,7 +50,7 @@ def main(name: str, kind: str, seed: str) -> int:
                 if kind == "tasks":
                     asyncio.run(tasks.use(lease.LeaseClient(url, **options), number, journal, engine, chance, end))
                 else:
-                    use = mains.use if kind == "main" else threads.use
+                    use = threads.use_in_main if kind == "main" else threads.use
                     use(lease.sync.LeaseClient(url, **options), number, journal, engine, chance, end)
             except KeyboardInterrupt:
                 journal.note("interrupted", client=number)

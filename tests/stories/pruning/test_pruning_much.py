@@ -20,9 +20,7 @@ from tests.support.replicas import Story
 from tests.support.starter import Starter
 from tests.support.waiting import wait_until
 
-from .history import fill, settle
-from .watch import LockWaits, sizes
-from .work import Claims, Work
+from .history import Claims, LockWaits, Work, fill, settle, sizes
 
 RUNS = int(os.environ.get("LEASED_TEST_RUNS") or "3000")
 PRUNED = int(os.environ.get("LEASED_TEST_PRUNED") or "1000")
