@@ -23,18 +23,6 @@ def test_a_timeout_kills_the_whole_tree_and_the_job_is_tried_again_after_its_bac
         assert not is_alive(spawned["child"])
 
 
-def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts(postgres_story: Story) -> None:
-    story = postgres_story
-    for options in ((), (), (), ("--now=deadly",)):
-        story.start("failing.py", *options)
-    run = story.over("deadly")
-    assert (run.state, run.abandoned) == ("failed", 3)
-    assert "3 attempts in a row were abandoned" in run.reason
-    assert story.attempts() == [("deadly", number, "abandoned") for number in (1, 2, 3)]
-    assert [one["token"] for one in story.events("began")] == [1, 2, 3]
-    assert sorted(str(replica.status) for replica in story.replicas) == ["-9", "-9", "-9", "None"]
-
-
 @pytest.mark.extended
 def test_a_job_that_kills_its_replica_each_time_fails_alone_among_neighbours_that_were_at_work_each_time(
     postgres_story: Story,

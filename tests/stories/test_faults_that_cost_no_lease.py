@@ -28,29 +28,6 @@ def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(
     assert not other.said("run ")
 
 
-@pytest.mark.extended
-def test_a_job_that_blocks_for_longer_than_its_timeout_fails_alone(story: Story) -> None:
-    """Rules 9, 16 and 25: it is named at once, and nothing else that was at work in its replica uses up an attempt."""
-    names = ("task", "process", "command")
-    replica = story.start("blocker.py", *(f"--now={name}" for name in names))
-    for name in names:
-        story.event("began", schedule=name)
-    story.trigger("blocker")
-    said = replica.wait_for_line("is blocking the event loop")
-    assert (said["schedule"], said["level"]) == ("blocker", "warning")
-    assert f"{story.file('blocker.py')}:16, in blocker" in said["message"]
-    assert replica.wait() == 1
-    story.start("blocker.py")
-    run = story.over("blocker")
-    assert (run.state, run.reason) == ("failed", 'job "blocker" failed: the job exceeded its timeout of 3s')
-    assert story.attempts("blocker") == [("blocker", 1, "failed")]
-    story.open("gate")
-    for name in names:
-        run = story.over(name)
-        assert (run.state, run.abandoned) == ("succeeded", 0)
-        assert story.attempts(name) == [(name, 1, "stopped"), (name, 2, "succeeded")]
-
-
 def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothing(
     own_server: PostgresServer, server_story: Story
 ) -> None:

@@ -1,4 +1,4 @@
-"""Jobs that take longer than a lease lives: they keep it, and what is due meanwhile is accounted for (rules 8, 13 and 14)."""
+"""A run that takes longer than a lease lives: it keeps it, and what is due meanwhile is accounted for (rules 8, 13 and 14)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,33 +10,12 @@ from daemon.store.tables import run as run_table
 from lease.schema import lease
 from tests.support.replicas import Story
 from tests.support.starvation import Starvation, boottime_of
-from tests.support.waiting import wait_until
 
-TTL = 2.5
 A_MOMENT = timedelta(seconds=1)
 """What was planned so close to the end of a run may have met it or not: both times are those at which a transaction began."""
 NEVER = datetime.max.replace(tzinfo=UTC)
+EVERY = timedelta(seconds=6)
 JOBS = [f"table-{number:02}" for number in range(1, 21)]
-
-
-def starting_in(seconds: float) -> datetime:
-    """An instant for `starts`, to the millisecond, as definitions keep it."""
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def settings(length: float, every: float, starts: datetime) -> dict[str, str]:
-    return {"STORY_LENGTH": str(length), "STORY_EVERY": str(every), "STORY_STARTS": starts.isoformat()}
-
-
-def assert_each_instant_has_one_run(runs: list[Row[Any]], starts: datetime, every: float) -> None:
-    """From the first one that a replica was there for, without a gap, none twice (rule 13)."""
-    first = runs[0].scheduled_for
-    assert (first - starts) % timedelta(seconds=every) == timedelta(0)
-    assert [run.scheduled_for for run in runs] == [
-        first + timedelta(seconds=every * number) for number in range(len(runs))
-    ]
-    assert {(run._mapping["count"], run.trigger) for run in runs} == {(1, "schedule")}
 
 
 def that_ran(runs: list[Row[Any]]) -> list[Row[Any]]:
@@ -50,31 +29,6 @@ def that_ran(runs: list[Row[Any]]) -> list[Row[Any]]:
         if run.state != "skipped":
             ran.append(run)
     return ran
-
-
-@pytest.mark.extended
-def test_a_job_of_ten_ttls_runs_once_on_three_replicas_and_instants_meanwhile_are_skipped(
-    postgres_story: Story,
-) -> None:
-    story, starts = postgres_story, starting_in(1)
-    for _ in range(3):
-        story.start("long.py", environment=settings(10 * TTL, 2, starts), ttl=f"{TTL}s")
-    story.up()
-    began = story.event("began")
-    ended = story.event("ended")
-    wait_until(lambda: story.runs("long")[0].state == "succeeded", "the run is over")
-
-    assert ended["at"] - began["at"] > 10 * TTL
-    runs = story.runs("long")
-    assert_each_instant_has_one_run(runs, starts, 2)
-    meanwhile = [run for run in runs[1:] if run.created_at < runs[0].finished_at - A_MOMENT]
-    assert len(meanwhile) >= 10
-    assert {(run.state, run.reason) for run in meanwhile} == {("skipped", "overlap")}
-    assert story.events("began", scheduled_for=began["scheduled_for"]) == [began]
-    (attempt,) = [one for one in story.job_runs("long") if one.run_id == runs[0].id]
-    assert (attempt.token, attempt.attempt, attempt.state) == (1, 1, "succeeded")
-    assert (runs[0].token, runs[0].attempt) == (1, 1)
-    assert not any(replica.said("lease lost") for replica in story.replicas)
 
 
 def assert_a_sync_is_told_whole(story: Story, run: Row[Any]) -> None:
@@ -99,14 +53,18 @@ def assert_tokens_count_the_grants(story: Story, ran: list[Row[Any]]) -> None:
 @pytest.mark.extended
 def test_a_sync_of_20_jobs_that_takes_70_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:
     """On a scale of 1 to 600: 7 seconds, and a poll each 6: every other one finds it at work."""
-    starts = starting_in(1)
+    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    environment = {"STORY_LENGTH": "7", "STORY_EVERY": "6", "STORY_STARTS": starts.isoformat()}
     for _ in range(2):
-        story.start("sync.py", environment=settings(7, 6, starts))
+        story.start("sync.py", environment=environment)
     story.over("sync")
     third = story.event("began", job=JOBS[0], number=2)
 
     runs = story.runs("sync")
-    assert_each_instant_has_one_run(runs, starts, 6)
+    first = runs[0].scheduled_for  # the first one that a replica was there for: from there on without a gap, none twice
+    assert (first - starts) % EVERY == timedelta(0)
+    assert [run.scheduled_for for run in runs] == [first + number * EVERY for number in range(len(runs))]
+    assert {(run._mapping["count"], run.trigger) for run in runs} == {(1, "schedule")}
     assert runs[1].state == "skipped"
     assert [(run.id, run.state, run.attempt) for run in that_ran(runs)] == [
         (runs[0].id, "succeeded", 1),

@@ -152,19 +152,6 @@ def spawn(what: str, known: Known) -> None:
     append(what, child=os.posix_spawnp("sleep", ["sleep", "300"], os.environ, setsid=True), **known)
 
 
-def kill(unless: str, _known: Known) -> None:
-    """Kill the replica: the parent of the template that forked the keeper, which is our parent."""
-    if not is_open(unless):
-        template = _parent_of(os.getppid())
-        assert b"forks.py" in Path(f"/proc/{template}/cmdline").read_bytes()
-        os.kill(_parent_of(template), signal.SIGKILL)
-        time.sleep(LONGEST_WAIT)
-
-
-def _parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def ignore(number: str, _known: Known) -> None:
     """Take no notice of a signal, by its name."""
     signal.signal(signal.Signals[number], signal.SIG_IGN)
@@ -178,7 +165,6 @@ WORDS: dict[str, Callable[[str, Known], object]] = {
     "work": work,
     "look": look,
     "spawn": spawn,
-    "kill": kill,
     "ignore": ignore,
 }
 

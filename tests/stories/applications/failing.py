@@ -14,9 +14,6 @@ slow.command(
     backoff="0.4s",
 )
 
-deadly = schedules.add("deadly", cron=NEVER)
-deadly.command("deadly", command("deadly", "tell=began", "kill=never"))
-
 deaf = schedules.add("deaf", cron=NEVER)
 deaf.command("deaf", command("deaf", "ignore=SIGTERM", "spawn=spawned", "tell=began", "tick=never"), retries=3)
 deaf.command("after", command("after", "tell=began"))
