@@ -110,6 +110,12 @@ def assert_each_instant_has_its_run(story: Story, *names: str) -> None:
             until = last or first
 
 
+def assert_nothing_is_lost(story: Story, *names: str) -> None:
+    """Each instant of these schedules has its run, and no promise is broken."""
+    assert_each_instant_has_its_run(story, *names)
+    assert_no_promise_is_broken(story)
+
+
 def assert_no_promise_is_broken(story: Story) -> None:
     """Ask the checker of histories (`leased audit`)."""
     told = story.told("audit")
