@@ -109,13 +109,53 @@ class ToldAtOnce:
     callers: tuple[Told, ...]
 
 
-class Fleet:
-    """All replicas; a thread restarts those that have ended."""
+class Watched:
+    """Slots, and a thread that starts again what has ended in them."""
 
     def __init__(self, slots: Sequence[Slot], folder: Path) -> None:
         self.slots = slots
-        self.ends: list[End] = []
         self.logs: list[tuple[str, Path]] = []
+        self._folder = folder
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def start(self) -> None:
+        for slot in self.slots:
+            self.launch(slot)
+        self._watcher.start()
+
+    def launch(self, slot: Slot) -> None:
+        """Start what is in a slot."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Start what has ended."""
+        raise NotImplementedError
+
+    def leave_alone(self) -> None:
+        """Start nothing again from now on."""
+        self._stopping.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+
+    def close(self) -> None:
+        """Kill what is left."""
+        self.leave_alone()
+        for slot in self.slots:
+            if slot.replica is not None:
+                slot.replica.send(signal.SIGKILL)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.1):
+            self.look()
+
+
+class Fleet(Watched):
+    """All replicas."""
+
+    def __init__(self, slots: Sequence[Slot], folder: Path) -> None:
+        super().__init__(slots, folder)
+        self.ends: list[End] = []
         self.acts: list[ToldTwice] = []
         """What each cancel of a run said, and the second one of the same run."""
         self.at_once: list[ToldAtOnce] = []
@@ -123,18 +163,13 @@ class Fleet:
         """What was said to another file that claims the application's name."""
         self.seen_alive: dict[ProcessIdentity, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""
-        self._folder = folder
         self._starter = Starter()
         self._starting = threading.Lock()
         self._commands = count(1)
-        self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
 
     def start(self) -> None:
         """Start all replicas, and return when they are up."""
-        for slot in self.slots:
-            self.launch(slot)
-        self._watcher.start()
+        super().start()
         for slot in self.slots:
             self.up(slot)
 
@@ -206,9 +241,7 @@ class Fleet:
         """Drain all replicas, and return their exit statuses."""
         for slot in self.slots:
             self.up(slot)
-        self._stopping.set()
-        if self._watcher.ident is not None:
-            self._watcher.join()
+        self.leave_alone()
         living = {slot.name: slot.replica for slot in self.slots if slot.replica and self.status(slot) is None}
         for replica in living.values():
             replica.send(signal.SIGTERM)
@@ -216,12 +249,7 @@ class Fleet:
 
     def close(self) -> None:
         """Kill what is left of the replicas and of all that they started."""
-        self._stopping.set()
-        if self._watcher.ident is not None:
-            self._watcher.join()
-        for slot in self.slots:
-            if slot.replica is not None:
-                slot.replica.send(signal.SIGKILL)
+        super().close()
         kill_marked(FOLDER, self._folder)
         self._starter.end()
 
@@ -238,22 +266,18 @@ class Fleet:
         replicas = children_of(slot.replica.pid)
         return replicas[0] if replicas else None
 
-    def _watch(self) -> None:
-        while not self._stopping.wait(0.1):
-            self._look()
-            for slot in self.slots:
-                if slot.down or (status := self.status(slot)) is None or self._stopping.is_set():
-                    continue
-                assert slot.replica is not None
-                if status != -signal.SIGKILL:  # a fault did that
-                    starting = not slot.replica.said(": generation ")
-                    self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:], starting))
-                self.launch(slot)
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See who is alive, and start who has ended."""
         for slot in self.slots:
-            replica = slot.replica
-            if replica is not None:
-                for pid in children_of(replica.pid) if slot.supervised else [replica.pid]:
+            if slot.replica is not None:
+                for pid in children_of(slot.replica.pid) if slot.supervised else [slot.replica.pid]:
                     if is_alive(pid) and (process := identity(pid)) is not None:
                         self.seen_alive[process] = boottime()
+        for slot in self.slots:
+            if slot.down or (status := self.status(slot)) is None or self._stopping.is_set():
+                continue
+            assert slot.replica is not None
+            if status != -signal.SIGKILL:  # a fault did that
+                starting = not slot.replica.said(": generation ")
+                self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:], starting))
+            self.launch(slot)

@@ -2,9 +2,7 @@
 
 import random
 import signal
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.support.marked import marked_environment
@@ -12,7 +10,7 @@ from tests.support.replicas import ReplicaProcess
 from tests.support.waiting import wait_until
 
 from ..diary import FOLDER
-from ..fleet import Slot
+from ..fleet import Slot, Watched
 from ..processes import Spawned
 from ..site import Site
 from .journal import TTL, URL
@@ -33,31 +31,19 @@ class Ended:
     said: str
 
 
-class Crowd:
+class Crowd(Watched):
     """All users, each in a slot for faults."""
 
     def __init__(self, site: Site, seed: int, ttl: float) -> None:
-        folder = site.folder
-        self.slots = [
-            Slot(name, (), marked_environment(FOLDER, folder, {URL: site.address(name), TTL: f"{ttl:g}"}))
-            for name in PEOPLE
-        ]
-        self.logs: list[tuple[str, Path]] = []
+        given = {name: {URL: site.address(name), TTL: f"{ttl:g}"} for name in PEOPLE}
+        slots = [Slot(name, (), marked_environment(FOLDER, site.folder, more)) for name, more in given.items()]
+        super().__init__(slots, site.folder)
         self.ends: list[Ended] = []
-        self._folder = folder
         self._chance = random.Random(f"{seed}/users")
-        self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="users")
-
-    def start(self) -> None:
-        for slot in self.slots:
-            self._launch(slot)
-        self._watcher.start()
 
     def stop(self) -> None:
         """Tell all to end, and return when they have, or had to be killed."""
-        self._stopping.set()
-        self._watcher.join()
+        self.leave_alone()
         replicas = [(slot, slot.replica) for slot in self.slots if slot.replica is not None]
         for _, replica in replicas:
             replica.send(signal.SIGTERM)
@@ -72,31 +58,19 @@ class Crowd:
                 if replica.status != -signal.SIGTERM:  # it had only just been started, and not begun
                     self._note(slot, replica)
 
-    def close(self) -> None:
-        """Kill what is left."""
-        self._stopping.set()
-        if self._watcher.ident is not None:
-            self._watcher.join()
+    def look(self) -> None:
         for slot in self.slots:
-            if slot.replica is not None:
-                slot.replica.send(signal.SIGKILL)
+            if slot.replica is not None and slot.replica.status is not None:
+                self._note(slot, slot.replica)
+                self.launch(slot)
 
-    def _watch(self) -> None:
-        while not self._stopping.wait(0.1):
-            for slot in self.slots:
-                replica = slot.replica
-                if replica is None or replica.status is None:
-                    continue
-                self._note(slot, replica)
-                self._launch(slot)
-
-    def _note(self, slot: Slot, replica: ReplicaProcess) -> None:
-        if replica.status not in {0, -signal.SIGKILL}:  # a fault did that
-            self.ends.append(Ended(slot.name, replica.status, replica.output[-2_000:]))
-
-    def _launch(self, slot: Slot) -> None:
+    def launch(self, slot: Slot) -> None:
         log = self._folder / f"{slot.name}-{len(self.logs) + 1}.log"
         arguments = [slot.name, PEOPLE[slot.name], str(self._chance.randrange(1_000_000))]
         process: Any = Spawned(arguments, slot.environment, self._folder, log, module=MODULE)
         self.logs.append((slot.name, log))
         slot.replica = ReplicaProcess(slot.name, process, log)
+
+    def _note(self, slot: Slot, replica: ReplicaProcess) -> None:
+        if replica.status not in {0, -signal.SIGKILL}:  # a fault did that
+            self.ends.append(Ended(slot.name, replica.status, replica.output[-2_000:]))

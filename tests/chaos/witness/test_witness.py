@@ -28,17 +28,16 @@ def facts_after(url: str, *steps: object) -> list[Fact]:
         return list(witnessed(connection, Clocks.now()))
 
 
+def release(connection: Connection) -> None:
+    assert lease.statements.release(connection, Grant("a", 1, "one")).released
+
+
 def granting(holder: str) -> object:
     return lambda connection: lease.statements.grant(connection, ["a"], holder, 10.0)
 
 
 def test_it_sees_a_grant_its_renewal_its_end_and_the_next_one(watched_url: str) -> None:
-    def renew(connection: Connection) -> None:
-        lease.statements.renewing("one", 10.0, 1.0)(connection)
-
-    def release(connection: Connection) -> None:
-        assert lease.statements.release(connection, Grant("a", 1, "one")).released
-
+    renew = lease.statements.renewing("one", 10.0, 1.0)
     granted, renewed, ended, again = facts_after(watched_url, granting("one"), renew, release, granting("two"))
     assert isinstance(granted, GrantBegan)
     assert isinstance(renewed, GrantRenewed)
@@ -62,38 +61,37 @@ def test_it_sees_a_stale_lease_taken(watched_url: str) -> None:
 
 
 def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watched_url: str) -> None:
-    def replace(connection: Connection) -> None:
-        connection.execute(text("UPDATE lease SET holder = 'two'"))
-
-    def delete(connection: Connection) -> None:
-        connection.execute(text("DELETE FROM lease"))
-
+    replace, delete = (
+        lambda connection, sql=sql: connection.execute(text(sql))
+        for sql in ("UPDATE lease SET holder = 'two'", "DELETE FROM lease")
+    )
     told = facts_after(watched_url, granting("one"), replace, delete)
     assert [fact.grant for fact in told if isinstance(fact, GrantBegan)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
     assert isinstance(told[-1], LeaseDeleted)
 
 
-def test_a_break_is_the_end_of_the_grant_and_its_mark_is_none(watched_url: str) -> None:
+def test_a_break_is_the_end_of_the_grant_and_its_mark_is_none_but_when_it_is_let_go_is_seen(watched_url: str) -> None:
     grant = Grant("a", 1, "one")
-
-    def end(broken: Grant) -> object:
-        return lambda connection: lease.statements.release(connection, broken)
-
-    def breaking(connection: Connection) -> None:
-        assert lease.statements.break_grant(connection, grant, by="two", reason="it hangs")
-
-    told = facts_after(watched_url, granting("one"), breaking, end(mark_of(grant)), granting("two"))
+    told = facts_after(
+        watched_url,
+        granting("one"),
+        lambda connection: lease.statements.break_grant(connection, grant, by="two", reason="it hangs"),
+        lambda connection: lease.statements.release(connection, mark_of(grant)),
+        granting("two"),
+    )
     assert [type(fact) for fact in told] == [GrantBegan, GrantEnded, GrantBegan]
     assert isinstance(told[1], GrantEnded)
     assert told[1].grant == grant
+    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
+        (one,) = broken(connection, Clocks.now())
+    assert one.grant == grant
+    assert one.let_go is not None
+    assert one.at <= one.let_go < one.until
 
 
 def test_it_sees_who_waited_and_since_when_the_lease_was_free(watched_url: str) -> None:
     def waiting(holder: str) -> object:
         return lambda connection: lease.statements.grant(connection, ["a"], holder, 10.0, label=holder, queue=True)
-
-    def release(connection: Connection) -> None:
-        assert lease.statements.release(connection, Grant("a", 1, "one")).released
 
     facts_after(watched_url, granting("one"), waiting("two"), waiting("three"), release, waiting("two"))
     with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
@@ -103,21 +101,6 @@ def test_it_sees_who_waited_and_since_when_the_lease_was_free(watched_url: str) 
     assert second.passed == ()
     assert second.free_since is not None
     assert first.at < second.free_since <= second.at + 0.01
-
-
-def test_it_sees_when_a_broken_lease_is_let_go(watched_url: str) -> None:
-    grant = Grant("a", 1, "one")
-    facts_after(
-        watched_url,
-        granting("one"),
-        lambda connection: lease.statements.break_grant(connection, grant, by="two", reason="it hangs"),
-        lambda connection: lease.statements.release(connection, mark_of(grant)),
-    )
-    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
-        (one,) = broken(connection, Clocks.now())
-    assert one.grant == grant
-    assert one.let_go is not None
-    assert one.at <= one.let_go < one.until
 
 
 # Sets
