@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from sqlalchemy import Connection, Engine, bindparam, text
 
@@ -185,19 +185,9 @@ def releases(site: Site, starts: datetime, ends: datetime) -> history.Releases:
     for release in RELEASES:
         given = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address, RELEASE: str(release)}
         given |= site.environment
-        with _environment(given):
+        with patch.dict(os.environ, given):
             found[release] = load(str(APPLICATION))
     return found
-
-
-@contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name in more:
-            del os.environ[name]
 
 
 def leased_audit(url: str) -> dict[str, Any]:

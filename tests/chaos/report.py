@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -27,7 +26,6 @@ from .faults.acts import PauseTwice
 from .faults.clocks import MoveWallClock
 from .faults.file import FillDisk
 from .faults.server import KillPooler
-from .history import Loss
 from .judgement import TTL, Result
 from .releases import ONLY
 from .site import WORDS
@@ -89,20 +87,8 @@ def summarize(result: Result) -> SimpleNamespace:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FalseLoss:
-    """A loss that no fault explains, and the faults at the time."""
-
-    loss: Loss
-    meanwhile: tuple[str, ...]
-
-    def __str__(self) -> str:
-        beside = f"; meanwhile there: {', '.join(self.meanwhile)}" if self.meanwhile else ""
-        return f"{self.loss.slot} lost {self.loss.lease} (token {self.loss.token}): {self.loss.cause}{beside}"
-
-
-def false_losses(result: Result) -> list[FalseLoss]:
-    """Return the losses without a cause: no fault took half of the tolerated outage before them."""
+def false_losses(result: Result) -> list[str]:
+    """Return, in words, the losses without a cause: no fault took half of the tolerated outage before them."""
     timing = LeaseTiming(TTL)
     known = {(one.grant.name, one.grant.token): one for one in Tenures(result.facts)}
     found = []
@@ -117,7 +103,8 @@ def false_losses(result: Result) -> list[FalseLoss]:
         near = [one for one in result.faults if one.slot in (None, loss.slot) and one.began < lost and one.ended > last]
         felt = sum(min(one.ended, lost) - max(one.began, last) for one in near if one.costs_leases)
         if felt < timing.tolerated_outage / 2:
-            found.append(FalseLoss(loss, tuple(sorted({one.kind for one in near}))))
+            beside = f"; meanwhile there: {', '.join(sorted({one.kind for one in near}))}" if near else ""
+            found.append(f"{loss.slot} lost {loss.lease} (token {loss.token}): {loss.cause}{beside}")
     return found
 
 

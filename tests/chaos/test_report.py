@@ -173,7 +173,7 @@ def test_a_loss_is_explained_by_a_fault_that_was_felt_there_for_long_enough(slot
 )
 def test_a_loss_is_false_where_no_such_fault_was(fault: Done) -> None:
     (told,) = false_losses(lost(fault))
-    assert str(told).startswith(f"north lost {GRANT.name} (token 1): unreachable")
+    assert told.startswith(f"north lost {GRANT.name} (token 1): unreachable")
 
 
 def test_a_renewal_that_nobody_heard_of_in_time_does_not_move_the_loss() -> None:

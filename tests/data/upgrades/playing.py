@@ -14,6 +14,8 @@ from sqlalchemy.pool import NullPool
 from daemon.definitions.application import Application
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
+from daemon.operations.trigger import trigger
+from daemon.scheduling.sync import sync
 from daemon.store import migrations
 from lease.schema import lease
 
@@ -78,6 +80,19 @@ def stored(value: Any) -> Any:
             return {"instant": value.isoformat()}
         case _:
             return value
+
+
+def asks(
+    scene: Scene, schedules: tuple[Schedule, ...], changed: tuple[Schedule, ...]
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield what it is asked for besides, none of which is kept, so that each is made on what the others find."""
+    yield "sync", scene.recorded(sync, an_application(*changed), keep=False)[1]
+    yield "sync that only retires", scene.recorded(sync, an_application(*schedules[:-1]), keep=False)[1]
+    yield "sync that only adds", scene.recorded(sync, an_application(*schedules, *changed[-1:]), keep=False)[1]
+    retimed = (a_schedule("at-work", "first", "second", "third", every=60.0), *schedules[1:])
+    yield "sync that only changes", scene.recorded(sync, an_application(*retimed), keep=False)[1]
+    yield "sync that changes nothing", scene.recorded(sync, an_application(*schedules), keep=False)[1]
+    yield "trigger", scene.recorded(trigger, "shop", "waiting", requested_by="ada@old-host", keep=False)[1]
 
 
 def move(connection: Any) -> None:

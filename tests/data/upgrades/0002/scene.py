@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from playing import HOLDER, LABEL, TTL, Scene, a_schedule, an_application, play
+from playing import HOLDER, LABEL, TTL, Scene, a_schedule, an_application, asks, play
 
 from daemon.execution.claim import claim
 from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
@@ -81,16 +81,9 @@ def go_on(scene: Scene, runs: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]
     yield "put a run back", scene.recorded(retry_run, retried, 0.0, job=failed)[1]
     number = EndedJob(runs["queued", "job"], Outcome("succeeded"))
     yield "finish a run that others wait for", scene.recorded(finish_run, runs["queued"], "succeeded", job=number)[1]
-    # None of these is kept, so that each is made on what the others find.
     names = [one.name for one in SCHEDULES]
     yield "claim", scene.recorded(claim, "shop", names, HOLDER, LABEL, TTL, 20, keep=False)[1]
-    yield "sync", scene.recorded(sync, an_application(*CHANGED), keep=False)[1]
-    yield "sync that only retires", scene.recorded(sync, an_application(*SCHEDULES[:-1]), keep=False)[1]
-    yield "sync that only adds", scene.recorded(sync, an_application(*SCHEDULES, *CHANGED[-1:]), keep=False)[1]
-    retimed = (a_schedule("at-work", "first", "second", "third", every=60.0), *SCHEDULES[1:])
-    yield "sync that only changes", scene.recorded(sync, an_application(*retimed), keep=False)[1]
-    yield "sync that changes nothing", scene.recorded(sync, an_application(*SCHEDULES), keep=False)[1]
-    yield "trigger", scene.recorded(trigger, "shop", "waiting", requested_by="ada@old-host", keep=False)[1]
+    yield from asks(scene, SCHEDULES, CHANGED)
 
 
 play(set_up, go_on)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playing import HOLDER, LABEL, TTL, Scene, a_schedule, an_application, play
+from playing import HOLDER, LABEL, TTL, Scene, a_schedule, an_application, asks, play
 from sqlalchemy import update
 
 from daemon.definitions.application import Application
@@ -27,7 +27,6 @@ from daemon.recovery import registry
 from daemon.scheduling import plan_rows
 from daemon.scheduling.bring import bring
 from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.sync import sync
 from daemon.store.tables import schedule
 from lease import statements
 
@@ -169,16 +168,9 @@ def go_on(scene: Scene, runs: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]
         "end a cancelled run",
         scene.recorded(written, EndRun(runs["cancel-goes-on"], "pending", None, ended, wait=0.0))[1],
     )
-    # None of these is kept, so that each is made on what the others find.
     names = [one.name for one in SCHEDULES]
     yield "claim", scene.recorded(claim, "shop", known(*names), HOLDER, LABEL, TTL, 20, keep=False)[1]
-    yield "sync", scene.recorded(sync, an_application(*CHANGED), keep=False)[1]
-    yield "sync that only retires", scene.recorded(sync, an_application(*SCHEDULES[:-1]), keep=False)[1]
-    yield "sync that only adds", scene.recorded(sync, an_application(*SCHEDULES, *CHANGED[-1:]), keep=False)[1]
-    retimed = (a_schedule("at-work", "first", "second", "third", every=60.0), *SCHEDULES[1:])
-    yield "sync that only changes", scene.recorded(sync, an_application(*retimed), keep=False)[1]
-    yield "sync that changes nothing", scene.recorded(sync, an_application(*SCHEDULES), keep=False)[1]
-    yield "trigger", scene.recorded(trigger, "shop", "waiting", requested_by="ada@old-host", keep=False)[1]
+    yield from asks(scene, SCHEDULES, CHANGED)
 
 
 play(set_up, go_on)
