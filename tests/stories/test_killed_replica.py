@@ -1,6 +1,5 @@
 """A replica that is killed in the middle of a job: its work is gone at once, and another resumes at that job (rules 16, 18, 20)."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -14,7 +13,6 @@ from tests.support.telling import boottime, is_alive
 from tests.support.waiting import wait_until
 
 TTL = 3.0
-Record = Callable[[str, object], None]
 
 
 def killed_in_job_three(story: Story, *, provable: bool) -> tuple[float, Event]:
@@ -72,13 +70,11 @@ def assert_show_tells_both_attempts(story: Story, run_id: int) -> None:
 
 
 def test_after_kill_9_its_work_is_gone_and_another_resumes_at_job_3_within_2_seconds(
-    story: Story, starvation: Starvation, record_property: Record
+    story: Story, starvation: Starvation
 ) -> None:
     """The death is proven here: the same machine, the same pid namespace (rule 18)."""
     killed, began = killed_in_job_three(story, provable=True)
     gone_at, resumed_at = gone(began), boottime_of(resumed(story))
-    record_property("gone_after", gone_at - killed)
-    record_property("resumed_after", resumed_at - killed)
     starvation.assert_within(1.0, killed, gone_at, "its processes are gone")
     starvation.assert_within(2.0, killed, resumed_at, "job 3 is begun again")
     assert_show_tells_both_attempts(story, began["run"])
@@ -125,14 +121,13 @@ def test_a_replica_that_was_killed_is_shown_as_dead_at_once_and_recorded_by_its_
 
 
 def test_where_death_cannot_be_proven_another_resumes_at_job_3_within_the_ttl_and_a_second(
-    story: Story, starvation: Starvation, record_property: Record
+    story: Story, starvation: Starvation
 ) -> None:
     killed, began = killed_in_job_three(story, provable=False)
     ((renewed_at,),) = story.rows(select(lease.c.renewed_at).where(lease.c.token == began["token"]))
     gone_at, started_at = gone(began), resumed(story)
     assert (started_at - renewed_at).total_seconds() >= TTL, "its lease was not stale yet"
     resumed_at = boottime_of(started_at)
-    record_property("resumed_after", resumed_at - killed)
     starvation.assert_within(1.0, killed, gone_at, "its processes are gone")
     starvation.assert_within(TTL + 1, killed, resumed_at, "job 3 is begun again")
     assert_show_tells_both_attempts(story, began["run"])

@@ -2,12 +2,9 @@
 
 import json
 import shutil
-import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,13 +32,12 @@ ONLY_FORWARD = ("last_due", "last_end", "last_success")
 class Prometheus:
     """A server that scrapes these ports each second."""
 
-    def __init__(self, folder: Path, ports: list[int]) -> None:
+    def __init__(self, story: Story, ports: list[int]) -> None:
         program = shutil.which("prometheus")
         if program is None:
             pytest.skip("this story needs Prometheus: apt-get install prometheus (Debian), or brew install prometheus")
-        folder.mkdir()
         targets = json.dumps([f"127.0.0.1:{port}" for port in ports])
-        config = folder / "prometheus.yml"
+        config = story.folder / "prometheus.yml"
         config.write_text(
             "global: {scrape_interval: 1s, evaluation_interval: 5s}\n"
             f"rule_files: [{ROOT / 'deploy' / 'alerts.yml'}]\n"
@@ -49,22 +45,8 @@ class Prometheus:
         )
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
-        self._log = (folder / "log").open("w")
-        self._process = subprocess.Popen(
-            [
-                program,
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+        options = (f"--storage.tsdb.path={story.folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}")
+        story.spawn([program, f"--config.file={config}", *options], story.folder / "prometheus.log")
 
     def ask(self, query: str, **more: str) -> list[Any]:
         path = "query_range" if more else "query"
@@ -99,13 +81,10 @@ def ports() -> list[int]:
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path, ports: list[int]) -> Iterator[Prometheus]:
-    server = Prometheus(tmp_path / "prometheus", ports)
-    try:
-        wait_until(lambda: server.ask("vector(1)"), "Prometheus answers")
-        yield server
-    finally:
-        server.close()
+def prometheus(story: Story, ports: list[int]) -> Prometheus:
+    server = Prometheus(story, ports)
+    wait_until(lambda: server.ask("vector(1)"), "Prometheus answers")
+    return server
 
 
 def test_no_fact_goes_back_and_a_restart_is_a_reset_without_spike_or_gap(
