@@ -89,7 +89,7 @@ def good(**changes: Any) -> Result:
         acknowledged={(1, "long")},
         audit={"items": []},
         skipped={"overlap": 2},
-        users=Users(visits=[Visit(user, "1", "a", None, 0.0, 1.0, Grant("a", 1, user)) for user in PEOPLE]),
+        users=Users(visits=[Visit(user, "a", None, 0.0, 1.0, Grant("a", 1, user)) for user in PEOPLE]),
         clocks=CLOCKS,
     )
     return replace(told, **changes)

@@ -1,9 +1,7 @@
 """A SIGHUP or SIGINT that is ignored at the start, as by `nohup` or a script's `&`, stays ignored, in jobs too."""
 
 import signal
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,14 +34,6 @@ def ignored(status: Path) -> set[signal.Signals]:
     return {number for number in signal.Signals if int(mask, 16) >> number - 1 & 1}
 
 
-def running(story: Story, numbers: Sequence[signal.Signals], log: Path, *options: str) -> "subprocess.Popen[bytes]":
-    """Start `leased run` with these signals ignored."""
-    command = [sys.executable, "-m", "leased", "run", f"--database={story.url}", "--no-web", "--now=one", *options]
-    names = " ".join(number.name.removeprefix("SIG") for number in numbers)
-    program = ["sh", "-c", IGNORING, "sh", *command, story.write_file("shop.py", FILE)]
-    return story.spawn(program, log, {"IGNORED": names})
-
-
 @pytest.mark.parametrize(
     ("numbers", "replicas"),
     [
@@ -56,7 +46,10 @@ def test_what_is_ignored_at_the_start_stays_so_and_sigterm_ends_it_all(
     postgres_story: Story, numbers: list[signal.Signals], replicas: int
 ) -> None:
     story, log = postgres_story, postgres_story.folder / "ignoring.log"
-    process = running(story, numbers, log, f"--replicas={replicas}")
+    options = ["run", f"--database={story.url}", "--no-web", "--now=one", f"--replicas={replicas}"]
+    command = [sys.executable, "-m", "leased", *options, story.write_file("shop.py", FILE)]
+    names = " ".join(number.name.removeprefix("SIG") for number in numbers)
+    process = story.spawn(["sh", "-c", IGNORING, "sh", *command], log, {"IGNORED": names})
     wait_until(lambda: process.poll() is not None or len(story.living()) == replicas, "all replicas run")
     assert process.poll() is None
     assert story.over("one").state == "succeeded"

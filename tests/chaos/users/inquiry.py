@@ -28,21 +28,21 @@ def inquire(site: Site, engine: Engine, crowd: Crowd, faults: Sequence[Done], cl
             hand_overs=list(records.hand_overs(connection, clocks)),
             broken=list(records.broken(connection, clocks)),
             released=dict(records.released(connection, clocks)),
-            visits=[visit for user, process, notes in known for visit in records.visits(user, process, notes)],
-            attempts=[attempt for user, _, notes in known for attempt in records.attempts(user, notes)],
+            visits=[visit for user, notes in known for visit in records.visits(user, notes)],
+            attempts=[attempt for user, notes in known for attempt in records.attempts(user, notes)],
             effects=records.effects(connection),
             faults=list(faults),
             ends=crowd.ends,
             bad_lines=list(history.bad_lines(crowd.logs)),
-            bursts=[burst for user, _, notes in known for burst in records.bursts(user, notes)],
+            bursts=[burst for user, notes in known for burst in records.bursts(user, notes)],
             forks=_times(known, "forked"),
             interrupts=_times(known, "interrupted"),
-            wrong=[f"{user}: {note['why']}" for user, _, notes in known for note in notes if note["what"] == "wrong"],
+            wrong=[f"{user}: {note['why']}" for user, notes in known for note in notes if note["what"] == "wrong"],
         )
 
 
-def _times(known: Iterable[tuple[str, str, Sequence[Note]]], what: str) -> int:
-    return sum(note["what"] == what for _, _, notes in known for note in notes)
+def _times(known: Iterable[tuple[str, Sequence[Note]]], what: str) -> int:
+    return sum(note["what"] == what for _, notes in known for note in notes)
 
 
 def kept_for_others(hand_overs: Iterable[records.HandOver], clocks: history.Clocks) -> Iterator[Outage]:

@@ -37,8 +37,7 @@ class Journal:
         os.write(self._file, json.dumps({"what": what, "at": boottime(), **more}).encode() + b"\n")
 
 
-def journals(folder: Path) -> Iterator[tuple[str, str, list[Note]]]:
-    """Yield the user, the process and the notes of each journal."""
+def journals(folder: Path) -> Iterator[tuple[str, list[Note]]]:
+    """Yield the user and the notes of each journal."""
     for path in sorted((folder / ACCOUNT).glob("*.jsonl")):
-        user, _, process = path.stem.rpartition("-")
-        yield user, process, read(path)
+        yield path.stem.rpartition("-")[0], read(path)

@@ -54,7 +54,6 @@ class Visit:
     """One acquisition of a user."""
 
     user: str
-    process: str
     name: str
     wait: float | None
     asked: float
@@ -74,7 +73,6 @@ class Attempt:
 
     job: str
     user: str
-    at: float
     over: bool
     """Whether the user knew by then that the lease was released, lost, or of a closed client."""
     answer: str | None
@@ -150,7 +148,7 @@ def released(connection: Connection, clocks: Clocks) -> Iterator[tuple[Grant, fl
         yield Grant(name, token, holder), _wall(connection, at, clocks)
 
 
-def visits(user: str, process: str, notes: Iterable[Note]) -> Iterator[Visit]:
+def visits(user: str, notes: Iterable[Note]) -> Iterator[Visit]:
     """Yield the visits of a journal."""
     of_visit: dict[int, dict[str, Note]] = {}
     for note in notes:
@@ -162,7 +160,7 @@ def visits(user: str, process: str, notes: Iterable[Note]) -> Iterator[Visit]:
         granted, ended = steps.get("granted"), steps.get("ended")
         answer = granted or ended
         yield Visit(
-            user, process, asked["name"], asked["wait"], asked["at"],
+            user, asked["name"], asked["wait"], asked["at"],
             None if answer is None else answer["at"],
             Grant(*granted["grant"]) if granted else None,
             ended["how"] if ended else None,
@@ -177,7 +175,7 @@ def attempts(user: str, notes: Iterable[Note]) -> Iterator[Attempt]:
     answers = {note["job"]: note["what"] for note in notes if note["what"] in ("written", "refused", "away")}
     for note in notes:
         if note["what"] == "writing":
-            yield Attempt(note["job"], user, note["at"], note["over"], answers.get(note["job"]))
+            yield Attempt(note["job"], user, note["over"], answers.get(note["job"]))
 
 
 def bursts(user: str, notes: Iterable[Note]) -> Iterator[Burst]:

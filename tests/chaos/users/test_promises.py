@@ -17,7 +17,7 @@ def handed(token: int, at: float, *waiting: str, to: str = "anna", free_since: f
 
 
 def visit(asked: float, answered: float, wait: float | None = None, user: str = "anna") -> Visit:
-    return Visit(user, "1", "a", wait, asked, answered, Grant("a", 1, user), "released")
+    return Visit(user, "a", wait, asked, answered, Grant("a", 1, user), "released")
 
 
 def users(**known: Any) -> Users:
@@ -26,7 +26,7 @@ def users(**known: Any) -> Users:
 
 
 def attempt(*, over: bool, answer: str | None) -> Attempt:
-    return Attempt("user/1/1/1", "anna", 1.0, over, answer)
+    return Attempt("user/1/1/1", "anna", over, answer)
 
 
 def fault(slot: str | None) -> Done:
@@ -46,7 +46,7 @@ def released(*, at: float, how: str, why: str = "") -> dict[str, Any]:
     """Return a grant to one whose block ended at 2 s."""
     grant = Grant("a", 1, "anna")
     return {
-        "visits": [Visit("anna", "1", "a", None, 1.0, 1.1, grant, how, why, left=2.0)],
+        "visits": [Visit("anna", "a", None, 1.0, 1.1, grant, how, why, left=2.0)],
         "released": {grant: at},
     }
 
