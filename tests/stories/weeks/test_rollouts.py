@@ -1,10 +1,8 @@
 """Deploys as they go: replicas with an older and with a newer file beside each other (rule 21)."""
 
-import pytest
-
 from tests.support.replicas import Story
 
-from .deploys import A, B, begin, defined, end, go_on, ruler, start
+from .deploys import B, begin, defined, end, go_on, ruler, start
 
 
 def assert_new_ones_rule(story: Story) -> None:
@@ -35,21 +33,3 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
     assert "make these active with --take-over" in superseded.output
     assert "Traceback" not in superseded.output
     assert_new_ones_rule(story)
-
-
-@pytest.mark.extended
-def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing(story: Story) -> None:
-    start(story, "A", "--revision=41")
-    forgetful = start(story, "B")
-    assert "it has no revision, and generation 1 has 41" in forgetful.wait_for_standing()
-    assert defined(story) == A
-    reminded = start(story, "B", "--revision=42")
-    assert "generation 2 is active" in reminded.wait_for_standing()
-    assert_new_ones_rule(story)
-    taken = begin(story, "A", "--revision=42")
-    assert taken.wait() == 2
-    assert 'revision 42 of "weeks" already stands for other definitions: generation 2' in taken.output
-    assert_new_ones_rule(story)
-    higher = start(story, "A", "--revision=43")
-    assert "generation 3 is active" in higher.wait_for_standing()
-    assert defined(story) == A

@@ -26,7 +26,7 @@ STORIES = {
     "A rename": "test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause",
     "A rename taken back": "test_a_rename_is_rolled_back",
     "A rename without `was`": "test_a_schedule_is_renamed_without_saying_so",
-    "A forgotten revision": "test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing",
+    "A forgotten revision": "test_a_laptop_with_the_database_of_production",
     "Another file under the same name": "test_an_orchestrator_that_restarts_the_refused_pod_and_old_pods_that_continue",
     "Two teams, one name": "test_two_teams_with_one_application_name",
     "A laptop": "test_a_laptop_where_production_gives_no_revision",
