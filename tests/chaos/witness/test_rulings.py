@@ -1,7 +1,9 @@
 """The instants that were due by the definitions that ruled, as the witness saw these come."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.pool import NullPool
 
@@ -24,31 +26,30 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def instants(*ruled: Ruling, until: float = 40) -> list[tuple[float, bool]]:
-    """Return the seconds of what was due, and whether it was for certain."""
-    found = due("nightly", ruled, at(until))
-    return [((one.at - NOON).total_seconds(), one.certain) for one in found]
-
-
-def test_a_schedule_is_due_from_when_it_came_until_the_end() -> None:
-    assert instants(Ruling(at(1), at(0), TENS)) == [(10, True), (20, True), (30, True), (40, True)]
-
-
-def test_after_a_change_the_new_timing_counts_and_about_its_time_either_may() -> None:
-    assert instants(Ruling(at(-1), at(-1), TENS), Ruling(at(25), at(18), SIXES)) == [
-        (0, True), (10, True), (20, False), (24, False), (30, True), (36, True),
-    ]  # fmt: skip
-
-
-def test_what_is_retired_has_no_instants_until_it_comes_back() -> None:
-    ruled = (Ruling(at(-1), at(-1), TENS), Ruling(at(11), at(11), None), Ruling(at(33), at(29), TENS))
-    assert instants(*ruled) == [(0, True), (10, True), (30, False), (40, True)]
-
-
-def test_a_change_of_anything_but_the_timing_changes_no_instant() -> None:
-    assert instants(Ruling(at(-1), at(-1), TENS), Ruling(at(11), at(9), TENS)) == [
-        (0, True), (10, True), (20, True), (30, True), (40, True),
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("ruled", "instants"),
+    [
+        pytest.param([(1, 0, TENS)], [(10, True), (20, True), (30, True), (40, True)], id="from when it came"),
+        pytest.param(
+            [(-1, -1, TENS), (25, 18, SIXES)],
+            [(0, True), (10, True), (20, False), (24, False), (30, True), (36, True)],
+            id="after a change the new timing, and about its time either",
+        ),
+        pytest.param(
+            [(-1, -1, TENS), (11, 11, None), (33, 29, TENS)],
+            [(0, True), (10, True), (30, False), (40, True)],
+            id="none while it is retired",
+        ),
+        pytest.param(
+            [(-1, -1, TENS), (11, 9, TENS)],
+            [(0, True), (10, True), (20, True), (30, True), (40, True)],
+            id="the same after a change of anything but the timing",
+        ),
+    ],
+)
+def test_what_was_due_and_whether_it_was_for_certain(ruled: Any, instants: list[tuple[float, bool]]) -> None:
+    found = due("nightly", [Ruling(at(written), at(since), timing) for written, since, timing in ruled], at(40))
+    assert [((one.at - NOON).total_seconds(), one.certain) for one in found] == instants
 
 
 def test_the_witness_sees_each_definition_come_and_go(watched_url: str) -> None:
