@@ -4,12 +4,6 @@ python -m tests.chaos --clock kept     by no more than is assumed of it: every p
 python -m tests.chaos --clock broken   by minutes to an hour: a second holder may start early, and the
                                        rest holds
 
-steps     how far it steps next, and what it showed when
-site      the servers that go by it, and the step as a fault
-promises  what is promised of such a history beside, or instead of, what `daemon.audit` promises, and what
-          replicas said about steps
-judgement all of it, as of one campaign
-
 Why the judgement is right, although the witness lives in the database whose clock is moved:
 
 - The witness does not go by that clock. libfaketime reads a file, anew for each reading of the clock,

@@ -81,9 +81,6 @@ class _StepClock(SiteFault):
         site.step(site.next.seconds)
         return True
 
-    def stop(self) -> None:
-        pass
-
 
 class StepForward(_StepClock):
     """Leases end the sooner; what is felt of it is over when they have been renewed."""
