@@ -61,6 +61,6 @@ def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_
     run = story.over("deaf")
     assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
     assert story.attempts("deaf") == [("deaf", 1, "abandoned")]
-    assert ": cancelled" in other.wait_for_line("(token 1)")["message"]
+    assert "(token 1): cancelled" in other.wait_for_line("startup cleanup")["message"]
     assert story.rows(select(lease.c.holder).where(lease.c.name == "run/failing/deaf")) == [(None,)]
     assert [one["run"] for one in story.events("began")] == [began["run"]]
