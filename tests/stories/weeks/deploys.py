@@ -24,21 +24,16 @@ B = {"stays": "stays", "changes": "B", "slowly": "slowly-B", "comes": "work"}
 
 
 def begin(
-    story: Story,
-    release: str,
-    *options: str,
-    secret: str | None = None,
-    database: str | None = None,
-    web: bool = False,
+    story: Story, release: str, *options: str, secret: str | None = None, database: str | None = None
 ) -> ReplicaProcess:
     """Start a replica, which is not ready yet."""
     environment = {"STORY_RELEASE": release} | ({"STORY_SECRET": secret} if secret else {})
-    return story.start("weeks.py", *options, environment=environment, database=database, web=web)
+    return story.start("weeks.py", *options, environment=environment, database=database)
 
 
-def start(story: Story, release: str, *options: str, database: str | None = None, web: bool = False) -> ReplicaProcess:
+def start(story: Story, release: str, *options: str, database: str | None = None) -> ReplicaProcess:
     """Start a replica, and wait until it is ready."""
-    replica = begin(story, release, *options, database=database, web=web)
+    replica = begin(story, release, *options, database=database)
     story.up(replica)
     return replica
 
