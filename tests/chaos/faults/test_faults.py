@@ -1,11 +1,14 @@
-"""Faults in the middle of a set strike there, also where the statements of sets are prepared."""
+"""Faults do what they are for: those in the middle of a set strike there, also where the statements of sets are prepared; a full
+disk is felt by every writer, and has room again afterwards; a wall clock is moved by hours, and monotonic clocks are not.
+"""
 
 import asyncio
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,12 +24,16 @@ from daemon.operations.trigger import trigger
 from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 from tests.chaos.faults import sets
+from tests.chaos.faults.clocks import clock_file, install_clock
 from tests.chaos.faults.fault import Scene
+from tests.chaos.faults.file import FillDisk
 from tests.chaos.faults.sets import MOMENTS, KillInWrite, LoseAnswerInSet
 from tests.chaos.fleet import Fleet, Slot
 from tests.chaos.site import PostgresSite, SqliteSite
 from tests.support.manual import until
+from tests.support.moved_clock import MISSING, library
 from tests.support.proxy import Proxy
+from tests.support.starter import ROOT
 from tests.support.store import TTL, Store, a_schedule
 from tests.support.waiting import LIMIT, wait_until
 
@@ -177,3 +184,60 @@ def test_a_replica_is_killed_in_a_write_and_in_nothing_else(sqlite_url: str, mon
             assert KillInWrite(scene, Random(1), slot).start()
             wait_until(lambda: process.poll() == -signal.SIGKILL, "it is dead")
         assert set(store.schedules()) == {"whole"}
+
+
+@pytest.mark.parametrize("log_pages", [0, 900])
+@pytest.mark.usefixtures("processes")
+def test_a_full_disk_is_felt_by_writers_and_has_room_again(tmp_path: Path, log_pages: int) -> None:
+    with SqliteSite(tmp_path) as site, closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        if not site.mounted:
+            pytest.skip("no file system can be mounted here: run the tests as root, where mount(8) is")
+        for _ in range(log_pages):  # pages that the log has then, and that can be written without one more
+            connection.execute("UPDATE account SET balance = balance + 1")
+        scene = Scene(site, Fleet.__new__(Fleet))
+        for _ in range(3):
+            fault = FillDisk(scene, Random(1))
+            assert fault.start()
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                connection.execute("UPDATE account SET balance = balance + 1")
+            fault.stop()
+            connection.execute("UPDATE account SET balance = balance + 1")
+    assert not site.place.exists()
+
+
+PROGRAM = """
+import sys, time
+from lease.clock import boottime
+for _ in sys.stdin:
+    print(time.time(), time.monotonic(), boottime(), flush=True)
+"""
+
+
+@pytest.mark.skipif(library() is None, reason=MISSING)
+@pytest.mark.usefixtures("processes")
+def test_the_wall_clock_of_a_program_moves_by_hours_and_its_monotonic_clocks_stand(tmp_path: Path) -> None:
+    environment = {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **install_clock(tmp_path, "it")}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+
+        def look() -> tuple[float, ...]:
+            assert program.stdin is not None
+            assert program.stdout is not None
+            program.stdin.write("look\n")
+            program.stdin.flush()
+            return tuple(map(float, program.stdout.readline().split()))
+
+        before = look()
+        clock_file(tmp_path, "it").write_text("+3h")
+        after = look()
+        while after[0] - before[0] < 3_000:  # it looks into the file once a second
+            assert after[1] - before[1] < 20, "the wall clock did not move"
+            after = look()
+        program.stdin.close()
+    wall, monotonic, boot = (later - earlier for earlier, later in zip(before, after, strict=True))
+    assert 10_800 <= wall < 10_830
+    assert 0 <= monotonic < 20
+    assert abs(boot - monotonic) < 0.5
