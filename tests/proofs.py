@@ -114,7 +114,7 @@ PROOFS = {
     ),
     "outages": Proof(
         "TIMES outages of the database, each shorter than the tolerated one",
-        tests(*LONG, "tests/stories/test_tolerated_outages.py"),
+        tests(*LONG, "tests/stories/test_faults_that_cost_no_lease.py", "-k", "no_outage"),
         {"TIMES": "200"},
         {"LEASED_TEST_OUTAGES": "{TIMES}"},
     ),
