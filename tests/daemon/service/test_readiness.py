@@ -1,4 +1,6 @@
-"""What the probes answer: which loop is alive, and each reason for which a replica is not ready."""
+"""What the probes answer: which loop is alive, and each reason for which a replica is not ready; and its contact with the
+database, of which each change is reported once.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from daemon.service.replica import LOOP_LIMIT, DatabaseContact, Readiness
-from daemon.telemetry.facts import LoopBlocked
+from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Fact, LoopBlocked
 from lease.errors import StoreUnavailable
 from lease.testing import ManualClock
 from lease.timing import LeaseTiming
@@ -113,3 +115,50 @@ def test_a_replica_that_does_not_come_up_is_dead_after_a_while(clock: ManualCloc
 
 def test_losses_and_refusals_are_counted() -> None:
     assert Parts().readiness().counts() == {"runs_lost": 2, "writes_refused": 3}
+
+
+# The contact with the database
+
+
+async def lose(contact: DatabaseContact, said: str) -> None:
+    async def fail() -> str:
+        raise StoreUnavailable(said)
+
+    assert await contact.during(fail) is None
+
+
+async def keep(contact: DatabaseContact) -> None:
+    async def work() -> str:
+        return "done"
+
+    assert await contact.during(work) == "done"
+
+
+@pytest.mark.anyio
+async def test_that_it_is_away_is_reported_once_with_the_first_error_and_that_it_is_back_once(
+    clock: ManualClock,
+) -> None:
+    facts: list[Fact] = []
+    contact = DatabaseContact(facts.append)
+    await keep(contact)
+    assert (facts, contact.lost_for()) == ([], None)
+    await lose(contact, "connection refused")
+    clock.advance(3)
+    await lose(contact, "no answer within 2s")
+    assert contact.lost_for() == 3
+    clock.advance(1)
+    await keep(contact)
+    await keep(contact)
+    assert facts == [DatabaseAway("connection refused"), DatabaseBack(4)]
+    assert contact.lost_for() is None
+
+
+@pytest.mark.anyio
+async def test_each_outage_counts_from_its_own_beginning(clock: ManualClock) -> None:
+    facts: list[Fact] = []
+    contact = DatabaseContact(facts.append)
+    for seconds in (5, 7):
+        await lose(contact, "connection refused")
+        clock.advance(seconds)
+        await keep(contact)
+    assert [fact.seconds for fact in facts if isinstance(fact, DatabaseBack)] == [5, 7]

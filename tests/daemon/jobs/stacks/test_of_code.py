@@ -1,14 +1,17 @@
-"""Where async jobs and jobs in threads stand, with all that they await."""
+"""Where async jobs and jobs in threads stand, with all that they await; and command lines show no passwords and no values of
+variables.
+"""
 
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from daemon.jobs.stacks import MOST_FRAMES, SeenWork, bounded, of_thread
+from daemon.jobs.stacks import MOST_FRAMES, SeenWork, bounded, masked, of_thread
 from daemon.jobs.task_thread import StartedTask, TaskThread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -135,3 +138,32 @@ def test_a_stack_without_end_and_stacks_without_number_are_cut() -> None:
     assert (len(one.frames), one.frames[-1]) == (MOST_FRAMES + 1, "and 960 frames further out")
     many = bounded((f"task {number}", ["x"]) for number in range(1_000))
     assert len(many) == 20
+
+
+# Command lines
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("pg_dump postgresql://app:s3cret@db:5432/shop", "pg_dump postgresql://app:***@db:5432/shop"),
+        ("mysqldump --password=s3cret --user=app", "mysqldump --password=*** --user=app"),
+        ("mysqldump --password s3cret shop", "mysqldump --password *** shop"),
+        ("tool --api-key 'a b' --rows=5", "tool --api-key *** --rows=5"),
+        ("curl -u ann:s3cret https://shop", "curl -u ann:*** https://shop"),
+        ("curl -H Authorization: s3cret https://shop", "curl -H Authorization: *** https://shop"),
+        ("/bin/sh -c PGPASSWORD=s3cret LANG=C psql; X=1", "/bin/sh -c PGPASSWORD=*** LANG=*** psql; X=***"),
+        ("python sync.py hunter2 --rows=5", "python sync.py *** --rows=5"),
+        ("rsync -a src/ host:dst/", "rsync -a src/ host:dst/"),
+        ("psql -c select a=b from t where token='x y'", "psql -c select a=*** from t where token=***"),
+    ],
+)
+def test_what_may_be_secret_does_not_show(command: str, shown: str) -> None:
+    assert masked(command, ["hunter2", "a", ""]) == shown
+
+
+@pytest.mark.parametrize("part", ["auth.", "a.", "://a:", " --auth.", "token='"])
+def test_no_command_line_keeps_the_other_threads_waiting(part: str) -> None:
+    began = time.thread_time()
+    masked(part * (4096 // len(part)))
+    assert time.thread_time() - began < 1.0
