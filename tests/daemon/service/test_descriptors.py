@@ -40,13 +40,9 @@ def test_the_soft_limit_is_raised_to_the_hard_one_and_a_replica_started_from_her
     assert said.stdout.splitlines() == [f"{ {SOFT_LIMIT: '100'} } (300, 300) 100"] * 2
 
 
-@pytest.fixture
-def limit_of_1024(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_concurrency_that_cannot_fit_is_refused_with_the_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even one fits, no number is proposed; async jobs need none."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_024))
-
-
-@pytest.mark.usefixtures("limit_of_1024")
-def test_a_concurrency_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
     with pytest.raises(SettingsError) as told:
         refuse_more_than_fit(with_children(), 500)
     assert str(told.value) == (
@@ -56,19 +52,9 @@ def test_a_concurrency_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
     refuse_more_than_fit(with_children(), 309)
     with pytest.raises(SettingsError):
         refuse_more_than_fit(with_children(), 310)
-
-
-@pytest.mark.usefixtures("limit_of_1024")
-def test_async_jobs_need_none() -> None:
     refuse_more_than_fit(a_shop().application(Path("shop.py")), 5_000)
-
-
-def test_where_there_is_no_limit_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
-    refuse_more_than_fit(with_children(), 1_000_000)
-
-
-def test_where_not_even_one_fits_no_number_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     with pytest.raises(SettingsError, match=r"may open 64; raise the limit"):
         refuse_more_than_fit(with_children(), 1)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    refuse_more_than_fit(with_children(), 1_000_000)

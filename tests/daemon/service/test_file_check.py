@@ -87,18 +87,6 @@ async def test_all_mistakes_are_found_as_leased_check_finds_them(line: CommandLi
     assert len(found.more) == 2
 
 
-@pytest.mark.extended
-async def test_settings_that_no_replica_would_start_with_are_wrong_too(line: CommandLine) -> None:
-    found = await check_file(replace(line, environment={**line.environment, "LEASED_CONCURRENCY": "many"}))
-    assert isinstance(found, WrongFile)
-    assert "LEASED_CONCURRENCY" in found.problem
-    toml = 'application = "shop"\n[settings]\ngrace = "long"\n[schedules.x]\ncron = "@daily"\njobs = [{ name = "y", command = "true" }]\n'
-    write("shop.toml", toml)
-    found = await check_file(replace(line, file="shop.toml", flags={}))
-    assert isinstance(found, WrongFile)
-    assert "grace" in found.problem
-
-
 async def test_a_file_that_is_never_loaded_is_given_up(line: CommandLine) -> None:
     write("shop.py", "import time\nwhile True: time.sleep(1)\n")
     found = await check_file(line, longest=1.0)
@@ -148,16 +136,20 @@ async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, 
         assert "of a newer version of leased" in found.problem
 
 
-@pytest.mark.extended
-async def test_a_concurrency_that_cannot_fit_is_wrong_too(line: CommandLine) -> None:
-    """Rule 25: a replica that is told to load FILE anew goes on with the one that fits."""
-    found = await check_file(replace(line, flags={"concurrency": "1000000000"}))
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("LEASED_CONCURRENCY", "many", "LEASED_CONCURRENCY: "),
+        ("LEASED_CONCURRENCY", "1000000000", "1,000,000,000 runs at once need 3 * 1,000,000,000 + "),
+        ("LEASED_DATABASE_URL", "postgresql://127.0.0.1:1/shop", "127.0.0.1:1"),
+    ],
+    ids=["no number", "more than fit", "a database that is away"],
+)
+@pytest.mark.sampled(1)
+async def test_settings_that_no_replica_could_start_with_are_wrong_too(
+    line: CommandLine, setting: str, value: str, problem: str
+) -> None:
+    """Rule 25: a replica that is told to load FILE anew goes on with the ones that it has."""
+    found = await check_file(replace(line, environment={**line.environment, setting: value}))
     assert isinstance(found, WrongFile)
-    assert "1,000,000,000 runs at once need 3 * 1,000,000,000 + " in found.problem
-
-
-async def test_a_database_that_is_away_is_no_moment_for_a_start(line: CommandLine) -> None:
-    away = {**line.environment, "LEASED_DATABASE_URL": "postgresql://127.0.0.1:1/shop"}
-    found = await check_file(replace(line, environment=away))
-    assert isinstance(found, WrongFile)
-    assert "127.0.0.1:1" in found.problem
+    assert problem in found.problem

@@ -40,11 +40,6 @@ def test_samples_are_told_apart_and_each_family_stands_together_once() -> None:
     assert len(kinds) == len({tuple(kind) for kind in kinds}), "Prometheus refuses a second one"
 
 
-def test_without_any_answer_it_still_says_so() -> None:
-    text = gathered({0: None}).decode()
-    assert text.endswith('leased_replica_up{replica="0"} 0\n')
-
-
 @pytest.mark.anyio
 async def test_a_token_that_a_reload_has_replaced_reads_no_metrics_any_more() -> None:
     metrics = GatheredMetrics(Door(token="t" * 20), lambda: [(None, None)], lambda: 0)

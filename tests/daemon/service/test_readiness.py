@@ -50,10 +50,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     return clock
 
 
-def test_a_replica_with_which_all_is_well_is_ready() -> None:
-    assert Parts().readiness().problems() == {}
-
-
 def lost(parts: Parts) -> None:
     async def fail() -> None:
         raise StoreUnavailable("connection refused")
@@ -151,14 +147,3 @@ async def test_that_it_is_away_is_reported_once_with_the_first_error_and_that_it
     await keep(contact)
     assert facts == [DatabaseAway("connection refused"), DatabaseBack(4)]
     assert contact.lost_for() is None
-
-
-@pytest.mark.anyio
-async def test_each_outage_counts_from_its_own_beginning(clock: ManualClock) -> None:
-    facts: list[Fact] = []
-    contact = DatabaseContact(facts.append)
-    for seconds in (5, 7):
-        await lose(contact, "connection refused")
-        clock.advance(seconds)
-        await keep(contact)
-    assert [fact.seconds for fact in facts if isinstance(fact, DatabaseBack)] == [5, 7]

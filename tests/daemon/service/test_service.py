@@ -98,6 +98,10 @@ async def at_work(served: Served, *now: str) -> AsyncIterator["asyncio.Task[int]
     await asyncio.wait({serving})
 
 
+def registered(store: Store) -> list[str]:
+    return [row.state for row in store.rows(select(replicas))]
+
+
 # Its first line, its last one, and its status
 
 
@@ -242,17 +246,6 @@ async def test_definitions_are_in_the_database_before_it_works_and_startup_clean
     assert [(fact.run.schedule, fact.at_startup) for fact in recovered] == [("stale", True)]
 
 
-async def test_it_is_registered_while_it_works_and_stopped_after(store: Store, sqlite_url: str) -> None:
-    def state() -> list[str]:
-        return [row.state for row in store.rows(select(replicas))]
-
-    async with at_work(Served(a_shop(), sqlite_url)) as serving:
-        await until(lambda: state() == ["running"], "it is registered")
-        signal.raise_signal(signal.SIGTERM)
-        assert await serving == 128 + signal.SIGTERM
-    assert state() == ["stopped"]
-
-
 async def test_on_a_signal_it_lets_its_job_finish_and_its_status_names_the_signal(
     store: Store, sqlite_url: str
 ) -> None:
@@ -261,24 +254,13 @@ async def test_on_a_signal_it_lets_its_job_finish_and_its_status_names_the_signa
     served = Served(a_shop(gate.passed), sqlite_url)
     async with at_work(served, "nightly") as serving:
         await gate.entered()
+        assert registered(store) == ["running"]
         signal.raise_signal(signal.SIGINT)
         await until(lambda: told(served.facts, "SIGINT: draining"), "the signal is heard")
         gate.open()
         assert await serving == 128 + signal.SIGINT
     assert [row.state for row in store.runs()] == ["succeeded"]
-
-
-async def test_a_second_signal_hands_the_run_back(store: Store, sqlite_url: str) -> None:
-    gate = Gate()
-    served = Served(a_shop(gate.passed), sqlite_url)
-    async with at_work(served, "nightly") as serving:
-        await gate.entered()
-        signal.raise_signal(signal.SIGTERM)
-        await until(lambda: told(served.facts, "SIGTERM: draining"), "the first one is heard")
-        signal.raise_signal(signal.SIGTERM)
-        assert await serving == 128 + signal.SIGTERM
-    (row,) = store.runs()
-    assert (row.state, store.lease(row.lease_name).holder) == ("pending", None)
+    assert registered(store) == ["stopped"]
 
 
 # Its metrics
@@ -390,4 +372,4 @@ async def test_a_schedule_that_is_not_there_cannot_be_asked_for_and_the_replica_
 ) -> None:
     with pytest.raises(NoSuchSchedule, match='no schedule "nightli"; did you mean "nightly"'):
         await Served(a_shop(), sqlite_url).serve("nightli")
-    assert [row.state for row in store.rows(select(replicas))] == ["stopped"]
+    assert registered(store) == ["stopped"]

@@ -22,104 +22,6 @@ from tests.support.manual import told, until
 pytestmark = pytest.mark.anyio
 
 
-class Stoppable:
-    """A replica, as those see it who stop it."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.facts: list[Fact] = []
-        self.begun = 0
-        self.requests = StopRequests(cast("Any", self), 12.0, Outside(), self.facts.append, begun=self.count)
-
-    def count(self) -> None:
-        self.begun += 1
-
-    def drain(self) -> None:
-        self.asked.append("drain")
-
-    def stop_at_once(self) -> None:
-        self.asked.append("stop at once")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_first_signal_drains(number: signal.Signals) -> None:
-    replica = Stoppable()
-    with replica.requests.handled():
-        signal.raise_signal(number)
-        await until(lambda: replica.asked, "the signal is heard")
-    assert (replica.asked, replica.begun) == (["drain"], 1)
-    assert replica.requests.signal == number
-    assert told(
-        replica.facts, f"{number.name}: draining; no more runs are claimed, and running jobs have 12s to finish"
-    )
-
-
-async def test_a_second_signal_of_either_kind_stops_at_once_and_the_first_one_is_remembered() -> None:
-    replica = Stoppable()
-    with replica.requests.handled():
-        for count, number in enumerate([signal.SIGTERM, signal.SIGINT, signal.SIGTERM], start=1):
-            signal.raise_signal(number)
-            await until(lambda count=count: len(replica.asked) == count, "the signal is heard")  # type: ignore[misc]
-    assert replica.asked == ["drain", "stop at once", "stop at once"]
-    assert replica.requests.signal == signal.SIGTERM
-
-
-async def test_afterwards_signals_are_what_they_were() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    replica = Stoppable()
-    with replica.requests.handled():
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.fixture
-def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The end of the pipe that a supervisor holds open; its replica finds the other in its environment."""
-    ours, theirs = os.pipe()
-    os.set_inheritable(ours, True)
-    monkeypatch.setenv(SUPERVISOR_FD, str(ours))
-    yield theirs
-    os.close(ours)
-
-
-async def test_the_end_of_the_supervisor_drains(supervisor: int) -> None:
-    replica = Stoppable()
-    with replica.requests.handled():
-        os.close(supervisor)
-        await until(lambda: replica.asked, "the end of the supervisor is noticed")
-    assert (replica.asked, replica.begun) == (["drain"], 1)
-    assert replica.requests.signal is None
-    assert told(replica.facts, "the supervisor is gone: draining")
-
-
-async def test_while_the_supervisor_lives_nothing_drains(supervisor: int) -> None:
-    replica = Stoppable()
-    with replica.requests.handled():
-        signal.raise_signal(signal.SIGTERM)
-        await until(lambda: replica.asked, "the signal is heard")
-    assert replica.asked == ["drain"]
-    os.close(supervisor)
-
-
-def test_children_inherit_neither_the_pipe_nor_its_number(supervisor: int) -> None:
-    descriptor = inherited_descriptor(os.environ, SUPERVISOR_FD)
-    assert descriptor is not None
-    assert not os.get_inheritable(descriptor)
-    assert SUPERVISOR_FD not in os.environ
-    assert inherited_descriptor(os.environ, SUPERVISOR_FD) is None
-    os.close(supervisor)
-
-
-@pytest.mark.parametrize("number", ["", "ten", "-1", "²", "999999"])
-def test_a_number_that_is_no_pipe_means_that_nobody_supervises(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SUPERVISOR_FD, number)
-    assert inherited_descriptor(os.environ, SUPERVISOR_FD) is None
-
-
-# SIGHUP
-
-
 class Hanging:
     """Stands for the signal: a test hangs up by a call."""
 
@@ -138,19 +40,23 @@ class Manager(ServiceManager):
         self.told.append(lines[0])
 
 
-class Reloadable:
-    """A replica that is asked to drain, and the check of its FILE, which waits for the test."""
+class Replica:
+    """A replica, as those see it who stop it; the check of its FILE waits for the test."""
 
     def __init__(self, *, supervised: bool = False, until_idle: bool = False) -> None:
         self.asked: list[str] = []
         self.facts: list[Fact] = []
+        self.begun = 0
         self.hanging, self.manager = Hanging(), Manager()
         self.checks: list[asyncio.Future[Any]] = []
         link = SupervisorLink(digest="a digest" if supervised else None)
         outside = Outside(link, self.manager, cast("Any", self.hanging), self._check)
         self.requests = StopRequests(
-            *(cast("Any", self), 12.0, outside, self.facts.append), begun=lambda: None, until_idle=until_idle
+            *(cast("Any", self), 12.0, outside, self.facts.append), begun=self.count, until_idle=until_idle
         )
+
+    def count(self) -> None:
+        self.begun += 1
 
     def drain(self) -> None:
         self.asked.append("drain")
@@ -175,8 +81,72 @@ class Reloadable:
         return self.checks[-1]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_first_signal_drains(number: signal.Signals) -> None:
+    replica = Replica()
+    with replica.requests.handled():
+        signal.raise_signal(number)
+        await until(lambda: replica.asked, "the signal is heard")
+    assert (replica.asked, replica.begun) == (["drain"], 1)
+    assert replica.requests.signal == number
+    assert told(
+        replica.facts, f"{number.name}: draining; no more runs are claimed, and running jobs have 12s to finish"
+    )
+
+
+async def test_a_second_signal_of_either_kind_stops_at_once_and_the_first_one_is_remembered() -> None:
+    replica = Replica()
+    with replica.requests.handled():
+        for count, number in enumerate([signal.SIGTERM, signal.SIGINT, signal.SIGTERM], start=1):
+            signal.raise_signal(number)
+            await until(lambda count=count: len(replica.asked) == count, "the signal is heard")  # type: ignore[misc]
+    assert replica.asked == ["drain", "stop at once", "stop at once"]
+    assert replica.requests.signal == signal.SIGTERM
+
+
+async def test_afterwards_signals_are_what_they_were() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    replica = Replica()
+    with replica.requests.handled():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The end of the pipe that a supervisor holds open; its replica finds the other in its environment."""
+    ours, theirs = os.pipe()
+    os.set_inheritable(ours, True)
+    monkeypatch.setenv(SUPERVISOR_FD, str(ours))
+    yield theirs
+    os.close(ours)
+
+
+async def test_the_end_of_the_supervisor_drains(supervisor: int) -> None:
+    replica = Replica()
+    with replica.requests.handled():
+        os.close(supervisor)
+        await until(lambda: replica.asked, "the end of the supervisor is noticed")
+    assert (replica.asked, replica.begun) == (["drain"], 1)
+    assert replica.requests.signal is None
+    assert told(replica.facts, "the supervisor is gone: draining")
+
+
+def test_children_inherit_neither_the_pipe_nor_its_number(supervisor: int) -> None:
+    descriptor = inherited_descriptor(os.environ, SUPERVISOR_FD)
+    assert descriptor is not None
+    assert not os.get_inheritable(descriptor)
+    assert SUPERVISOR_FD not in os.environ
+    assert inherited_descriptor(os.environ, SUPERVISOR_FD) is None
+    os.close(supervisor)
+
+
+# SIGHUP
+
+
 async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.hung_up():
         (await replica.checking()).set_result(CheckedFile("a digest"))
         await until(lambda: replica.requests.starts_anew, "it drains")
@@ -187,7 +157,7 @@ async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
 
 
 async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_right() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.hung_up():
         (await replica.checking()).set_result(WrongFile("shop.py, line 3: no", ("shop.py, line 7: no",)))
         await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
@@ -200,7 +170,7 @@ async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_righ
 
 
 async def test_one_before_it_has_joined_waits_until_then() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.requests.handled():
         replica.hanging.hang_up(False)
         await asyncio.sleep(0)
@@ -210,7 +180,7 @@ async def test_one_before_it_has_joined_waits_until_then() -> None:
 
 
 async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.hung_up():
         first = await replica.checking()
         replica.hanging.hang_up(False)
@@ -223,7 +193,7 @@ async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
 
 
 async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.hung_up():
         check = await replica.checking()
         replica.requests.on_signal(signal.SIGTERM)
@@ -235,7 +205,7 @@ async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
 
 
 async def test_a_terminal_that_closes_drains_and_ends() -> None:
-    replica = Reloadable()
+    replica = Replica()
     with replica.hung_up(closed=True):
         pass
     assert (replica.asked, replica.requests.signal, replica.checks) == (["drain"], 1, [])
@@ -250,7 +220,7 @@ async def test_a_terminal_that_closes_drains_and_ends() -> None:
     ],
 )
 async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why: str) -> None:
-    replica = Reloadable(**kind)
+    replica = Replica(**kind)
     with replica.hung_up():
         assert told(replica.facts, why)
     assert (replica.asked, replica.checks) == ([], [])
@@ -258,7 +228,7 @@ async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why:
 
 async def test_a_supervisor_that_is_told_to_stop_right_after_a_sighup_begins_no_check() -> None:
     """The check may take a minute, for which its end would wait."""
-    replica, said = Reloadable(), list[str]()
+    replica, said = Replica(), list[str]()
     outside = Outside(SupervisorLink(), replica.manager, cast("Any", replica.hanging), replica._check)
     of = (CommandLine("file", {}, False, "folder", {}), 1, CheckedFile("a digest"), outside)
     supervisor: Any = Supervisor(*of, report=said.append, warn=said.append)

@@ -130,16 +130,10 @@ def supervised(tmp_path: Path, processes: None) -> Iterator[Supervised]:
 def test_a_replica_that_dies_is_started_again(supervised: Supervised) -> None:
     os.kill(min(supervised.up(2)), signal.SIGKILL)
     assert len(supervised.wait_for("ready", 3)) == 3
+    assert {path.read_text() for path in supervised.folder.glob("ready.*")} == {"0", "1"}, "each knows its number"
     assert supervised.process.poll() is None
     supervised.process.terminate()
     assert supervised.wait() == 143
-
-
-@pytest.mark.extended
-def test_each_replica_knows_its_number(supervised: Supervised) -> None:
-    supervised.up(3)
-    numbers = sorted(path.read_text() for path in supervised.folder.glob("ready.*"))
-    assert numbers == ["0", "1", "2"]
 
 
 def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: Supervised) -> None:
@@ -155,26 +149,15 @@ def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: S
 
 
 @pytest.mark.extended
-def test_the_second_signal_is_passed_on_too(supervised: Supervised) -> None:
-    supervised.up(2)
-    supervised.hold_up()
-    supervised.process.send_signal(signal.SIGINT)
-    supervised.wait_for("draining", 2)
-    supervised.process.send_signal(signal.SIGINT)
-    assert supervised.wait() == 130
-    assert len(supervised.said("stopping-at-once")) == 2
-
-
-@pytest.mark.extended
-def test_the_third_signal_kills(supervised: Supervised) -> None:
-    (pid,) = supervised.up(1)
+def test_the_second_signal_is_passed_on_too_and_the_third_kills(supervised: Supervised) -> None:
+    pids = supervised.up(2)
     (supervised.folder / "deaf").touch()
     for word in ("draining", "stopping-at-once"):
-        supervised.process.send_signal(signal.SIGTERM)
-        supervised.wait_for(word)
-    supervised.process.send_signal(signal.SIGTERM)
-    assert supervised.wait() == 143
-    assert not is_alive(pid)
+        supervised.process.send_signal(signal.SIGINT)
+        supervised.wait_for(word, 2)
+    supervised.process.send_signal(signal.SIGINT)
+    assert supervised.wait() == 130
+    assert not any(map(is_alive, pids))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -51,12 +51,6 @@ def _no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_in, "TOUCH_WHEN_HEARING", 1e9)
 
 
-async def test_a_trigger_wakes_a_replica(database_url: str) -> None:
-    async with living(database_url, a_shop()) as replica:
-        await replica.at_rest()
-        await replica.becomes(await replica.trigger(), "succeeded")
-
-
 async def test_a_run_that_a_program_requests_in_its_transaction_starts_after_the_commit(database_url: str) -> None:
     engine = create_engine(database_url)
     async with living(database_url, a_shop()) as replica:
@@ -380,24 +374,17 @@ async def test_a_sign_of_life_is_given_though_no_notice_can_be_sent(
 async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_says_so_once(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
-    monkeypatch.setattr(FileChanges, "open", lambda _: None)
-    async with living(sqlite_url, a_shop(), poll=0.02) as replica:
-        await replica.becomes(await replica.trigger(), "succeeded")
-        await until(lambda: told(replica.facts, "cannot watch"), "it says so")
-        said = len(told(replica.facts, "cannot watch"))
-        replica.replica._check_in.wake()
-        await replica.becomes(await replica.trigger(), "succeeded")
-        assert not replica.hearing.works
-        assert said == len(told(replica.facts, "cannot watch")) == 1
-
-
-async def test_where_it_hears_of_changes_again_it_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where it hears of changes again it says so too."""
     monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
     with monkeypatch.context() as silent:
         silent.setattr(FileChanges, "open", lambda _: None)
         async with living(sqlite_url, a_shop(), poll=0.02) as replica:
+            await replica.becomes(await replica.trigger(), "succeeded")
             await until(lambda: told(replica.facts, "cannot watch"), "it says so")
+            replica.replica._check_in.wake()
+            await replica.becomes(await replica.trigger(), "succeeded")
+            assert not replica.hearing.works
+            assert len(told(replica.facts, "cannot watch")) == 1
             silent.undo()
 
             def said() -> object:
