@@ -94,15 +94,6 @@ def test_what_a_deaf_line_held_back_is_gone_with_its_connection(postgres_server:
         assert query(through, "SELECT 8") == [(8,)]
 
 
-@pytest.mark.extended
-def test_a_proxy_leads_new_connections_elsewhere(postgres_programs: Binaries) -> None:
-    with PostgresServer(postgres_programs) as one, PostgresServer(postgres_programs) as other, Proxy(one.port) as proxy:
-        through = one.url().replace(f":{one.port}/", f":{proxy.port}/")
-        assert query(through, "SHOW port") == [(str(one.port),)]
-        proxy.lead_to(other.port)
-        assert query(through, "SHOW port") == [(str(other.port),)]
-
-
 def test_for_how_long_a_process_was_kept_waiting_is_measured(starvation: Starvation) -> None:
     began = boottime()
     os.kill(starvation.pid, signal.SIGSTOP)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -113,19 +113,9 @@ class Store:
         with self.begin() as connection:
             return unit(connection, *args, **kwargs)
 
-    @contextmanager
-    def sent(self) -> Iterator[list[str]]:
+    def sent(self) -> AbstractContextManager[list[str]]:
         """Note the statements that are sent meanwhile."""
-        statements: list[str] = []
-
-        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            statements.append(statement)
-
-        event.listen(self.engine, "before_cursor_execute", note)
-        try:
-            yield statements
-        finally:
-            event.remove(self.engine, "before_cursor_execute", note)
+        return statements_on(self.engine)
 
     # What tests need again and again
 

@@ -157,13 +157,6 @@ def test_a_child_that_is_killed_otherwise_is_not(kept: list[Kept], memory_cgroup
     assert (one.ended()["signal"], one.out_of_memory) == (9, False)
 
 
-def test_the_child_does_not_run_before_the_word(kept: list[Kept], tmp_path: Path) -> None:
-    kept.append(one := Kept(["touch", str(tmp_path / "ran")]))
-    one.tell(b"kill\n")
-    assert one.ended() == {"status": None, "signal": None, "why": "killed", "leftovers": 0}
-    assert not (tmp_path / "ran").exists()
-
-
 def test_a_word_after_the_end_of_trust_starts_nothing(kept: list[Kept], tmp_path: Path) -> None:
     kept.append(one := Kept(["touch", str(tmp_path / "ran")], trust=-1))
     os.kill(one.keeper.process.pid, signal.SIGSTOP)  # so that both are there when it looks
@@ -234,14 +227,6 @@ def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(
     replica.stdout.close()
 
 
-def test_a_child_that_is_stopped_may_end_by_itself(kept: list[Kept]) -> None:
-    kept.append(one := Kept(["sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done']))
-    one.up()
-    one.tell(b"stop 10\n")
-    ended = one.ended()
-    assert (ended["status"], ended["why"]) == (5, "stopped")
-
-
 def test_a_child_that_is_deaf_to_sigterm_is_killed_after_kill_time(kept: list[Kept], starvation: Starvation) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
     one.up()
@@ -268,15 +253,6 @@ def test_a_second_stop_may_shorten_kill_time(kept: list[Kept]) -> None:
     one.up()
     one.tell(b"stop 3600\nstop 0\n")
     assert one.ended()["why"] == "stopped"
-
-
-@linux
-def test_what_a_job_leaves_running_does_not_outlive_it(kept: list[Kept]) -> None:
-    kept.append(one := Kept(["sh", "-c", "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4"]))
-    members = pids(one.up())
-    ended = one.ended()
-    assert (ended["status"], ended["why"], ended["leftovers"]) == (4, "exited", 2)
-    assert living(members) == []
 
 
 @linux

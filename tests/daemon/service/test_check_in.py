@@ -2,24 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest
 from sqlalchemy import Connection, Row, delete, select, update
 
-from daemon.definitions.application import Known
 from daemon.jobs.output import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
-from daemon.recovery.deaths import DeathWatch
-from daemon.scheduling.deploys.rollout import RequiredRevision, Rollout, Sight
 from daemon.service import check_in
-from daemon.service.check_in import CheckIn
-from daemon.service.waking.hearing import Hearing
-from daemon.service.waking.idle_wait import Agenda, read_agenda
 from daemon.store.tables import delivery
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run as runs
@@ -42,66 +37,21 @@ async def messages(store: ManualStore) -> list[str]:
     return await store.read(lambda connection: list(connection.scalars(select(delivery.c.kind))))
 
 
-class LooksOnly(Rollout):
-    """A rollout that only counts how often it was asked, and how often contact was lost."""
-
-    def __init__(self) -> None:
-        self.looks = self.losses = 0
-        self.trusts = None
-        self.takeover_after = 60.0
-        self.application, self.holder = a_shop().application(), "h1"
-        self.required = RequiredRevision(self.application, lambda _: None)
-
-    async def follow(self, sight: Sight) -> None:
-        self.looks += 1
-
-    def lose_contact(self) -> None:
-        self.losses += 1
-
-
-class Beating:
-    """A check-in and what it is given."""
-
-    def __init__(self, replica: ManualReplica) -> None:
-        self.progress: dict[int, Progress] = {}
-        self.draining = False
-        self.looked = 0
-        self.at_work: Collection[int] = ()
-        entry = own_entry(replica.context.client.holder, "shop")
-        self.rollout = LooksOnly()
-        self.printed: dict[int, Transcript] = {}
-        client = replica.context.client
-        self.check_in = CheckIn(
-            *(replica.context, entry, cast("Any", self), self.rollout),
-            hearing=Hearing(),
-            deaths=DeathWatch(client.holder, client.timing),
-            draining=lambda: self.draining,
-            looked=lambda _agenda, _began: None,
-        )
-
-    def look(self) -> Callable[[Connection], Agenda]:
-        return lambda c: read_agenda(c, "shop", Known({}))
-
-    def ids(self) -> Collection[int]:
-        return self.at_work
-
-    def transcripts(self) -> Mapping[int, Transcript]:
-        return self.printed
-
-    def take_progress(self) -> Mapping[int, Progress]:
-        self.looked += 1
-        taken, self.progress = self.progress, {}
-        return taken
-
-
 @asynccontextmanager
-async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
-    given = Beating(replica)
-    going_on = asyncio.create_task(given.check_in.beat())
-    try:
-        yield given
-    finally:
-        going_on.cancel()
+async def beating(replica: ManualReplica) -> AsyncIterator[Mock]:
+    """Let its check-in beat; the calls of what is yielded are its rounds."""
+    runs = replica.replica.runs
+    with patch.object(runs, "take_progress", wraps=runs.take_progress) as rounds:
+        beat = asyncio.create_task(replica.replica._check_in.beat())
+        try:
+            yield rounds
+        finally:
+            beat.cancel()
+
+
+async def comes_round(rounds: Mock, times: int = 3) -> None:
+    before = rounds.call_count
+    await until(lambda: rounds.call_count > before + times, "it has come round")
 
 
 @pytest.fixture
@@ -127,9 +77,8 @@ async def test_how_far_jobs_have_come_is_saved_while_they_run() -> None:
         await replica.trigger("nightly")
         await replica.tick()
         await until(lambda: facts_of(replica, JobProgressed), "the job has reported")
-        async with beating(replica) as given:
-            given.progress = replica.replica.runs.take_progress()
-            await until(lambda: given.looked > 1, "it has come round")
+        async with beating(replica) as rounds:
+            await comes_round(rounds)
         (row,) = await job_runs(store)
         assert (row.done, row.total, row.message) == (3, 10, "customers")
 
@@ -138,20 +87,19 @@ async def test_how_far_jobs_have_come_is_saved_while_they_run() -> None:
 async def test_where_there_is_nothing_to_save_nothing_is_written() -> None:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.reads = store.writes = 0
-        async with beating(replica) as given:
-            await until(lambda: given.looked > 3, "it has come round")
+        async with beating(replica) as rounds:
+            await comes_round(rounds)
         assert (store.reads, store.writes) == (0, 0)
 
 
 async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        given = Beating(replica)
         store.clock.advance("1m")
-        await given.check_in.touch()
+        await replica.replica._check_in.touch()
         (row,) = await entries(store)
         assert (row.seen_at, row.state) == (store.clock.now, "running")
-        given.draining = True
-        await given.check_in.touch()
+        replica.replica.drain()
+        await replica.replica._check_in.touch()
         assert [row.state for row in await entries(store)] == ["draining"]
 
 
@@ -159,11 +107,10 @@ async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
 async def test_that_it_drains_is_shown_with_the_next_beat() -> None:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.writes = 0
-        async with beating(replica) as given:
-            given.draining = True
+        async with beating(replica) as rounds:
+            replica.replica.drain()
             await until(lambda: store.writes, "it has touched its entry")
-            looked = given.looked
-            await until(lambda: given.looked > looked + 3, "it has come round")
+            await comes_round(rounds)
         assert [row.state for row in await entries(store)] == ["draining"]
         assert store.writes == 1, "it is shown once"
 
@@ -173,7 +120,7 @@ async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> No
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         gone = replace(own_entry("gone", "another application"), start_time=1)
         await store.write(lambda connection: registry.register(connection, gone))
-        await Beating(replica).check_in.touch()
+        await replica.replica._check_in.touch()
         states = {row.holder: row.state for row in await entries(store)}
         assert states == {replica.context.client.holder: "running", "gone": "dead"}
 
@@ -187,7 +134,7 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
         for passed, expected in (("4h", 0), ("1s", 1), ("1h", 1)):
             store.clock.advance(passed)
             for one in (replica, other):
-                await Beating(one).check_in.touch()
+                await one.replica._check_in.touch()
             late = [*facts_of(replica, RunLate), *facts_of(other, RunLate)]
             assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
                 (run_id, "nightly", "pending")
@@ -195,7 +142,9 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
             assert await messages(store) == ["run.late"] * expected
 
 
-async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long() -> None:
+async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gate = Gate()
 
     async def work(_run: Any) -> None:
@@ -206,6 +155,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()
+        monkeypatch.setattr(other.replica.runs, "ids", lambda: [run_id])
         for passed, expected in (
             ("5m", []),
             ("1s", ["warn"]),
@@ -215,9 +165,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
         ):
             store.clock.advance(passed)
             for one in (replica, other):
-                given = Beating(one)
-                given.at_work = [run_id]
-                await given.check_in.touch()
+                await one.replica._check_in.touch()
             told = facts_of(replica, RunLong)
             assert [(fact.run_id, fact.schedule, fact.level) for fact in told] == [
                 (run_id, "nightly", level) for level in expected
@@ -226,9 +174,7 @@ async def test_the_replica_that_executes_a_run_tells_once_for_each_level_that_it
         assert facts_of(other, RunLong) == []
         taken_over = update(runs).values(holder=other.context.client.holder)
         await store.write(lambda connection: connection.execute(taken_over))
-        given = Beating(other)
-        given.at_work = [run_id]
-        await given.check_in.touch()
+        await other.replica._check_in.touch()
         assert facts_of(other, RunLong) == [], "it was told before it was taken over"
         gate.open()
 
@@ -239,13 +185,13 @@ async def test_by_a_clock_that_jumps_no_run_is_late_but_the_replica_lives(truste
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(finish_by="4h")) as replica:
         await replica.trigger("nightly")
         store.clock.advance("5h")
-        beating, answers = Beating(replica), iter([*trusted, True, True])
-        beating.rollout.trusts = lambda _: next(answers)
-        await beating.check_in.touch()
+        answers = iter([*trusted, True, True])
+        replica.replica.rollout.trusts = lambda _: next(answers)
+        await replica.replica._check_in.touch()
         assert facts_of(replica, RunLate) == []
         (entry,) = await entries(store)
         assert entry.seen_at == store.clock.now
-        await beating.check_in.touch()
+        await replica.replica._check_in.touch()
         assert len(facts_of(replica, RunLate)) == 1
 
 
@@ -256,7 +202,7 @@ async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
             connection.execute(delete(replicas))
 
         await store.write(forget)
-        await Beating(replica).check_in.touch()
+        await replica.replica._check_in.touch()
         assert [row.holder for row in await entries(store)] == [replica.context.client.holder]
 
 
@@ -269,11 +215,10 @@ async def test_progress_that_cannot_be_saved_holds_up_no_sign_of_life(monkeypatc
         raise StoreUnavailable("the row is locked")
 
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        given = Beating(replica)
-        monkeypatch.setattr(given.check_in, "_save", unavailable)
-        going_on = asyncio.create_task(given.check_in.beat())
-        await until(lambda: given.rollout.looks > 2, "it touches its entry, and looks")
-        going_on.cancel()
+        monkeypatch.setattr(replica.replica._check_in, "_save", unavailable)
+        monkeypatch.setattr(replica.replica.rollout, "follow", follow := AsyncMock())
+        async with beating(replica):
+            await until(lambda: follow.await_count > 2, "it touches its entry, and looks")
 
 
 @pytest.mark.usefixtures("fast")
@@ -283,12 +228,12 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
     async with (
         CountingStore(ONE_O_CLOCK) as store,
         ManualReplica(store, a_shop()) as replica,
-        beating(replica) as given,
+        beating(replica) as rounds,
     ):
+        monkeypatch.setattr(replica.replica.rollout, "lose_contact", lost := Mock())
         store.available = False
-        before = given.looked
-        await until(lambda: given.looked > before + 2, "it has come round in the outage")
-        assert given.rollout.losses > 0, "no time counts meanwhile"
+        await comes_round(rounds)
+        assert lost.called, "no time counts meanwhile"
         assert told(replica.facts, "an error of leased itself") == []
         store.available = True
         with monkeypatch.context() as patched:
@@ -318,11 +263,9 @@ async def test_what_jobs_print_is_saved_while_they_run_and_only_if_there_is_some
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work)) as replica:
         await printing(replica, gate)
         await until(lambda: facts_of(replica, JobPrinted), "its line has come")
-        async with beating(replica) as given:
+        async with beating(replica) as rounds:
             store.writes = 0
-            given.printed = replica.replica.runs.transcripts()
-            before = given.looked
-            await until(lambda: given.looked > before + 3, "it has come round")
+            await comes_round(rounds)
         assert store.writes == 1
         (run,) = await replica.runs()
         assert run.jobs[0].log_tail == "on its way\n", "although the job is at work"
@@ -334,34 +277,34 @@ async def test_what_jobs_print_is_saved_while_they_run_and_only_if_there_is_some
 async def test_a_set_of_output_is_bounded_and_each_job_comes_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_in, "_MOST_OUTPUT", 250)
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        given = Beating(replica)
-        given.printed = {number: Transcript() for number in range(1, 6)}
+        printed = {number: Transcript() for number in range(1, 6)}
         sets = []
         for _ in range(5):
-            for transcript in given.printed.values():
+            for transcript in printed.values():
                 transcript.add("x" * 99 + "\n")
-            chosen = given.check_in._next_set(given.printed)
+            chosen = replica.replica._check_in._next_set(printed)
             for number, piece in chosen.items():
-                given.printed[number].saved(piece)
+                printed[number].saved(piece)
             sets.append(list(chosen))
         assert sets[:3] == [[1, 2], [3], [4]], "what has waited is longer by then"
         assert {number for chosen in sets for number in chosen} == {1, 2, 3, 4, 5}
 
 
-async def test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off() -> None:
+async def test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Over a link that is too slow for it, say."""
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        given = Beating(replica)
-        transcript = Transcript()
-        given.printed, given.progress = {1: transcript}, {1: Progress(1)}
+        check, transcript = replica.replica._check_in, Transcript()
+        monkeypatch.setattr(replica.replica.runs, "transcripts", lambda: {1: transcript})
+        monkeypatch.setattr(replica.replica.runs, "take_progress", lambda: {1: Progress(1)})
         transcript.add("a line\n")
         piece = transcript.unsaved()
         store.available = False
         with pytest.raises(StoreUnavailable):
-            await given.check_in._save()
+            await check._save()
         store.available = True
-        given.progress = {1: Progress(2)}
-        await given.check_in._save()
+        await check._save()
         assert transcript.unsaved() is piece, "this time without it"
-        await given.check_in._save()
+        await check._save()
         assert transcript.unsaved() is None, "job run 1 is not there: refused, and not tried for ever"

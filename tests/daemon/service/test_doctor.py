@@ -5,7 +5,6 @@ import os
 import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -247,12 +246,6 @@ def test_the_lease_of_a_run_that_is_renewed_late_is_found(database_url: str) -> 
         problems = [one for one in checked(examine(settings(database_url))) if one.check == "leases"]
     assert [one.level for one in problems] == ["yellow"]
     assert problems[0].text.startswith(f"the lease of run {claimed.run_id} is renewed late by ")
-
-
-def test_a_file_that_everybody_may_write_is_red(sqlite_url: str) -> None:
-    file = Path(make_url(sqlite_url).database or "")
-    file.chmod(0o666)
-    assert ("file", "red") in wrong(examine(settings(sqlite_url)))
 
 
 def test_tables_of_an_older_version_are_red(sqlite_url: str) -> None:

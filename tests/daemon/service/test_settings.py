@@ -35,11 +35,6 @@ def test_a_flag_goes_before_the_environment_and_that_before_the_file(monkeypatch
     assert (settings.lease_ttl, settings.grace, settings.concurrency) == (20, 120, 3)
 
 
-def test_the_ttl_alone_scales_the_timing() -> None:
-    timing = read_settings({"lease_ttl": "30s"}).timing
-    assert (timing.renew_every, timing.give_up) == (5, 20)
-
-
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEASED_LEASE_TTL", "")
     assert read_settings({}, {"lease_ttl": "30s"}).lease_ttl == 30
@@ -113,7 +108,6 @@ def test_a_file_without_a_url_is_refused(
         ("WEB", "everywhere", '"everywhere" is not HOST:PORT'),
         ("WEB", "127.0.0.1:70000", "is not HOST:PORT"),
         ("LOG_FORMAT", "xml", '"xml" is not one of text, json'),
-        ("LOG_LEVEL", "loud", '"loud" is not one of debug, info, warning, error'),
         ("DATABASE_URL", "mysql://u:secret@h/d", "mysql is not supported"),
         ("DATABASE_URL", "u:secret@h", "the database's URL cannot be read"),
     ],
@@ -138,12 +132,7 @@ def test_the_place_of_a_wrong_setting_is_told_for_flags_and_files_too() -> None:
         read_settings({}, {"lease_ttl": "x"})
     with pytest.raises(SettingsError, match=r"^--ttl and \[settings\] give_up: give_up \+ kill_time"):
         read_settings({"lease_ttl": "15s"}, {"give_up": "14s"})
-
-
-def test_an_unknown_setting_in_the_file_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(
-        SettingsError, match=r'^\[settings\] lease_tl: there is no such setting; did you mean "lease_ttl"\?$'
-    ):
+    with pytest.raises(SettingsError, match=r'^\[settings\] lease_tl: .* no such setting; did you mean "lease_ttl"\?$'):
         read_settings({}, {"lease_tl": "15s"})
 
 
@@ -193,6 +182,7 @@ def test_an_address_that_others_can_reach_needs_a_token() -> None:
     ):
         read_settings({"web": "0.0.0.0:80"})
     assert str(read_settings({"web": "0.0.0.0:80", "web_token": TOKEN}).web) == "0.0.0.0:80"
+    assert read_settings({"web": "off"}).web is None
 
 
 @pytest.mark.parametrize(
@@ -261,10 +251,6 @@ def test_hosts_are_a_list_or_separated_by_commas() -> None:
 def test_an_address_is_read_as_people_write_it(text: str, address: WebAddress) -> None:
     assert WebAddress.parse(text) == address
     assert address.loopback
-
-
-def test_off_is_no_address() -> None:
-    assert read_settings({"web": "off"}).web is None
 
 
 def test_a_release_is_a_name_of_a_commit_or_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy.pool import NullPool
 from daemon import AsyncRun, Run, Schedules
 from daemon.errors import InvalidInstant
 from daemon.operations.trigger import NoSuchSchedule
-from daemon.telemetry.facts import JobPrinted, RunEnded, RunStarted
 from daemon.testing import ManualReplica, ManualStore, Misuse, run_once
 from daemon.testing import store as store_module
 from lease.errors import InvalidDuration, LeaseLost
@@ -56,15 +55,6 @@ async def test_nothing_runs_before_its_instant_and_it_runs_when_the_clock_is_set
         assert run.run.scheduled_for == seen[0] == datetime(2026, 7, 1, 2, tzinfo=UTC)
 
 
-async def test_each_instant_that_passes_is_accounted_for() -> None:
-    schedules, seen = shop()
-    async with ManualStore(TWO_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        store.clock.advance("3d5m")
-        await replica.work()
-        assert [when.day for when in seen] == [2, 3, 4]
-        assert [run.state for run in await replica.runs("nightly")] == ["succeeded"] * 3
-
-
 async def test_the_clock_moves_to_the_next_instant_and_to_a_retry() -> None:
     schedules = Schedules("shop")
     schedules.add("nightly", cron="0 2 * * *").job(name="job", retries=1, backoff="10s", timeout="1m")(failing)
@@ -90,14 +80,6 @@ async def test_the_clock_moves_past_the_moment_by_which_a_run_was_to_start() -> 
         assert [run.run.reason for run in await replica.runs()] == [None, "missed"]
 
 
-async def test_work_waits_for_a_run_that_a_test_lets_go_on() -> None:
-    gate = Gate()
-    async with at_work(gate) as (replica, run_id):
-        assert (await replica.read(run_id)).state == "running"
-        gate.open()
-        assert (await replica.wait_for(run_id)).state == "succeeded"
-
-
 async def test_a_run_that_is_retried_at_once_is_returned_once() -> None:
     schedules = Schedules("shop")
     schedules.add("nightly", cron="0 2 * * *").job(name="job", retries=2, backoff=0, timeout="1m")(failing)
@@ -117,43 +99,6 @@ async def test_what_cannot_be_done_keeps_work_from_nothing_and_it_returns() -> N
 
 
 # What it is like
-
-
-async def test_what_a_replica_reports_is_there_as_facts() -> None:
-    schedules, _ = shop()
-    async with ManualStore(TWO_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        run_id = await replica.trigger("nightly")
-        await replica.work()
-        runs = [fact.run.run_id for fact in replica.facts if isinstance(fact, RunStarted | RunEnded)]
-        assert runs == [run_id, run_id]
-        assert [fact.lines for fact in replica.facts if isinstance(fact, JobPrinted)] == [
-            ("as of 2026-07-01 02:00:00+00:00",)
-        ]
-
-
-async def test_two_replicas_of_one_store_share_the_work() -> None:
-    schedules, seen = shop()
-    async with (
-        ManualStore("2026-07-01T01:59:00Z") as store,
-        ManualReplica(store, schedules) as one,
-        ManualReplica(store, schedules) as two,
-    ):
-        store.clock.advance("1m")
-        await one.tick()
-        await two.tick()
-        assert len(await one.work()) + len(await two.work()) == 1
-        assert len(seen) == 1
-
-
-async def test_a_database_that_is_away_stops_nothing_for_good() -> None:
-    schedules, seen = shop()
-    async with ManualStore("2026-07-01T01:59:00Z") as store, ManualReplica(store, schedules) as replica:
-        store.clock.advance("1m")
-        store.available = False
-        assert await replica.tick() is None
-        store.available = True
-        await replica.work()
-        assert len(seen) == 1
 
 
 async def test_a_run_that_loses_its_lease_is_resumed_under_a_higher_token() -> None:
