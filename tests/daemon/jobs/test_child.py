@@ -6,7 +6,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,67 +22,19 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
+from tests.daemon.jobs.conftest import Lines, Start, begun, printed, up
 from tests.daemon.jobs.family import FAMILY, linux, living, open_descriptors, pids
 from tests.daemon.jobs.trust import a_page
-from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
+from tests.daemon.jobs.ways import wait_until_ended
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
-Start = Callable[..., Awaitable[Child]]
-
-
-@pytest.fixture(params=WAYS, autouse=True)
-def template(request: pytest.FixtureRequest) -> Iterator[Template | None]:
-    with one_way(request.param) as template:
-        yield template
-
-
-def printed(child: Child) -> str:
-    """Return the last of what it has printed."""
-    return child._pipes.output.tail
-
-
-class Lines:
-    """A listener that can be waited for."""
-
-    def __init__(self) -> None:
-        self.all: list[str] = []
-        self._new = asyncio.Event()
-
-    def __call__(self, lines: Sequence[str]) -> None:
-        self.all.extend(lines)
-        self._new.set()
-
-    async def first(self) -> str:
-        with anyio.fail_after(LIMIT):
-            while not self.all:
-                self._new.clear()
-                await self._new.wait()
-        return self.all[0]
-
-
-@pytest.fixture
-async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[Start]:
-    started: list[Child] = []
-
-    async def begin(*argv: str, output: Output | None = None, **more: Any) -> Child:
-        given = {"cwd": None, "env": dict(os.environ), "trust": trust, "template": template, **more}
-        child = await Child.spawn(argv, output=output or Output(Lines()), **given)
-        started.append(child)
-        return child
-
-    yield begin
-    for child in started:
-        child.kill()
-        await child.ended()
-
 
 async def test_status_and_output_come_back(start: Start) -> None:
     lines = Lines()
-    child = await start("sh", "-c", "echo one; echo two >&2; printf three; exit 3", output=Output(lines))
-    await child.go()
+    child = await begun(start, "sh", "-c", "echo one; echo two >&2; printf three; exit 3", output=Output(lines))
     ended = await child.ended()
     assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
     assert lines.all == ["one", "two", "three"]
@@ -153,17 +105,14 @@ async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothin
 
 async def test_folder_environment_and_arguments_reach_the_command(start: Start, tmp_path: Path) -> None:
     argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
-    child = await start(*argv, cwd=str(tmp_path), env={"GREETING": "grüß"})
-    await child.go()
+    child = await begun(start, *argv, cwd=str(tmp_path), env={"GREETING": "grüß"})
     await child.ended()
     assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
 
 
 async def test_kill_ends_the_whole_tree(start: Start) -> None:
-    lines = Lines()
-    child = await start(*FAMILY, output=Output(lines))
-    await child.go()
-    members = pids(await lines.first())
+    child, line, _ = await up(start, *FAMILY)
+    members = pids(line)
     child.kill()
     ended = await child.ended()
     assert (ended.signal, ended.why) == (signal.SIGKILL, "killed")
@@ -182,10 +131,8 @@ async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: St
 
 @linux
 async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Start, starvation: Starvation) -> None:
-    lines = Lines()
-    child = await start(*FAMILY, output=Output(lines))
-    await child.go()
-    members = pids(await lines.first())
+    child, line, lines = await up(start, *FAMILY)
+    members = pids(line)
     assert len(living(members)) == 3
     killed = boottime()
     os.kill(child.keeper.pid, signal.SIGKILL)
@@ -193,16 +140,14 @@ async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Sta
     starvation.assert_within(1.0, killed, boottime(), "its tree is ended")
     assert (ended.status, ended.why) == (None, "abandoned")
     assert living(members) == []
-    assert "leased: the keeper of this job died; killing the job's processes" in lines.all
+    assert "leased: the keeper of this job died; killing the job's processes" in lines
 
 
 @linux
 async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon.jobs.processes.child, "PATIENCE", 0.2)
-    lines = Lines()
-    child = await start(*FAMILY, output=Output(lines))
-    await child.go()
-    members = pids(await lines.first())
+    child, line, _ = await up(start, *FAMILY)
+    members = pids(line)
     os.kill(child.keeper.pid, signal.SIGSTOP)
     child.kill()
     assert (await child.ended()).why == "killed"
@@ -218,8 +163,7 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
 
     program = "import sys\nfor _ in range(50): sys.stdout.write(('x' * 99 + '\\n') * 10_000)\nprint('end')"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = await start(sys.executable, "-c", program, output=Output(count))
-    await child.go()
+    child = await begun(start, sys.executable, "-c", program, output=Output(count))
     with anyio.fail_after(LIMIT):
         ended = await child.ended()
     unit = 1024 if sys.platform == "linux" else 1
@@ -247,13 +191,10 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
 
 @linux
 async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> None:
-    lines = Lines()
-    program = "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4"
-    child = await start("sh", "-c", program, output=Output(lines))
-    await child.go()
+    child, line, _ = await up(start, "sh", "-c", "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4")
     ended = await child.ended()
     assert (ended.status, ended.why, ended.leftovers) == (4, "exited", 2)
-    assert living(pids(lines.all[0])) == []
+    assert living(pids(line)) == []
     assert "left running were killed" in printed(child)
 
 
@@ -268,8 +209,7 @@ pipe.send(Progress(2.5))
 pipe.send(Failure("x" * 100_000 + "last line"))
 """
     progress: list[Progress] = []
-    child = await start(sys.executable, "-c", program, output=Output(Lines(), progress.append))
-    await child.go()
+    child = await begun(start, sys.executable, "-c", program, output=Output(Lines(), progress.append))
     ended = await child.ended()
     assert ended.status == 0, printed(child)
     assert progress == [Progress(1, 3, "ä\n" * 250), Progress(2.5)]
@@ -305,8 +245,7 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
     def fail(lines: Sequence[str]) -> None:
         raise RuntimeError(*lines)
 
-    child = await start("sh", "-c", "echo a; echo b", output=Output(fail))
-    await child.go()
+    child = await begun(start, "sh", "-c", "echo a; echo b", output=Output(fail))
     await child.ended()
     assert printed(child) == "a\nb\n"
     told = [problem.args for problem in problems if isinstance(problem, RuntimeError)]
@@ -327,8 +266,7 @@ async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:
 
 
 async def test_waiting_may_be_cancelled_and_the_child_goes_on(start: Start) -> None:
-    child = await start("sleep", "1000")
-    await child.go()
+    child = await begun(start, "sleep", "1000")
     with anyio.move_on_after(0.05) as scope:
         await child.ended()
     assert scope.cancelled_caught
