@@ -10,12 +10,9 @@ from unittest.mock import patch
 from sqlalchemy import Connection
 
 from daemon import Schedules
-from daemon.execution.context import ReplicaContext
-from daemon.jobs.processes.trust_page import TrustPages
 from daemon.jobs.task_thread import TaskThread
 from daemon.operations.trigger import trigger
-from daemon.recovery import registry
-from daemon.service.parts import hearing_of, registered
+from daemon.service import parts
 from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.service.waking.hearing import Hearing
@@ -24,16 +21,14 @@ from daemon.store import statements
 from daemon.store.notices import Notice
 from daemon.telemetry.facts import Fact
 from daemon.testing.replica import application_of
-from lease.client import LeaseClient
 from lease.database.database import Database, Unit
 from lease.database.opening import open_database
-from lease.timing import LeaseTiming
 from tests.support.manual import until
 from tests.support.waiting import LIMIT
 
 T = TypeVar("T")
 DAYS = 1e6
-UNHURRIED = LeaseTiming("600s", renew_every="200s", kill_time="0.05s")
+UNHURRIED = {"lease_ttl": "600s", "renew_every": "200s", "kill_time": "0.05s"}
 """Renewed so seldom that nothing is heard with a renewal."""
 
 
@@ -96,11 +91,10 @@ class WatchedWakes(Wakes):
 class Living:
     """A replica, and what a test asks of it."""
 
-    def __init__(self, context: ReplicaContext, database: Counted, replica: Replica, facts: list[Fact]) -> None:
-        self.context = context
-        self.counted = database
-        self.replica = replica
-        self.facts = facts
+    def __init__(self, replica: Replica, facts: list[Fact]) -> None:
+        self.replica, self.facts = replica, facts
+        self.context = replica.context
+        self.counted = cast("Counted", replica.context.database)
 
     @property
     def rest(self) -> WatchedIdleWait:
@@ -153,33 +147,26 @@ class Living:
 
 
 @asynccontextmanager
-async def living(
-    url: str, schedules: Schedules, *, timing: LeaseTiming = UNHURRIED, **settings: Any
-) -> AsyncIterator[Living]:
+async def living(url: str, schedules: Schedules, **more: Any) -> AsyncIterator[Living]:
     """Let a replica live during the block. What it hears is kept, and then taken in."""
     facts: list[Fact] = []
-    application = application_of(schedules, in_children=False)
-    given = {"poll": DAYS, "takeover_after": DAYS, "grace": 30.0, "web": None, **settings}
+    given = {"database_url": url, "poll": DAYS, "takeover_after": DAYS, "grace": 30.0, "web": None, **UNHURRIED, **more}
+    application, settings = application_of(schedules, in_children=False), Settings.model_validate(given)
     async with AsyncExitStack() as stack:
-        tasks, trust = TaskThread(facts.append), TrustPages(10)
-        stack.callback(tasks.stop)
-        stack.callback(trust.close)
-        database = Counted(open_database(url, timeout=10.0, connections=4))
-        stack.push_async_callback(database.close)
-        client = await stack.enter_async_context(LeaseClient(url, timing=timing))
-        context = ReplicaContext(application, database, client, tasks, trust, facts.append)
-        hearing = await stack.enter_async_context(hearing_of(context))
-        await stack.enter_async_context(registered(context))
-        with patch(f"{Replica.__module__}.IdleWait", WatchedIdleWait):
-            entry = registry.entry_of(context.application, context.client.holder)
-            replica = Replica(context, Settings(**given), entry, None, hearing)
+        with (
+            patch.object(parts, "open_database", lambda *of, **how: Counted(open_database(*of, **how))),
+            patch(f"{Replica.__module__}.IdleWait", WatchedIdleWait),
+        ):
+            opened = parts.opened(application, settings, TaskThread(facts.append), facts.append, {})
+            replica = await stack.enter_async_context(opened)
+        await stack.enter_async_context(parts.registered(replica.context))
         await replica.clean_up()
         await replica.join()
         with patch(f"{Replica.__module__}.Wakes", WatchedWakes):
             going = asyncio.create_task(replica.run())
             await until(lambda: replica.running, "it has begun")
         try:
-            yield Living(context, database, replica, facts)
+            yield Living(replica, facts)
         finally:
             replica.stop_at_once()
             await asyncio.wait_for(going, LIMIT)
