@@ -1,4 +1,6 @@
-"""An async job that blocks the loop of all async jobs is named, charged for the time, and ended (rule 25)."""
+"""Async jobs share a thread: none of them can end it, and one that blocks its loop is named, charged for the time, and ended
+(rule 25).
+"""
 
 import asyncio
 import gc
@@ -56,6 +58,10 @@ def thread(facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskT
     yield made
     gc.enable()
     made.stop()
+
+
+async def well(_: object) -> None:
+    return
 
 
 @pytest.fixture
@@ -162,10 +168,6 @@ def test_a_job_that_blocks_in_python_is_cancelled_where_it_stands(thread: TaskTh
         assert isinstance(started.ended.result(LIMIT), asyncio.CancelledError)
     finally:
         over.set()
-
-    async def well(_: object) -> None:
-        await asyncio.sleep(0)
-
     assert thread.start(well, None, OTHER).ended.result(LIMIT) is None
 
 
@@ -292,9 +294,6 @@ def test_a_look_that_fails_is_reported_once_and_the_watch_goes_on(
 
 
 def test_the_watch_ends_with_its_thread(thread: TaskThread) -> None:
-    async def well(_: object) -> None:
-        return
-
     def watches() -> list[str]:
         return [one.name for one in threading.enumerate() if one.name == "leased-tasks-watch"]
 
@@ -304,3 +303,81 @@ def test_the_watch_ends_with_its_thread(thread: TaskThread) -> None:
     assert len(watches()) == before + 1
     thread.stop()
     assert len(watches()) == before
+
+
+# None of them can end it
+
+
+@pytest.mark.parametrize(("code", "told"), [(3, SystemExit), (0, type(None))])
+def test_sys_exit_ends_its_own_job_only(thread: TaskThread, code: int, told: type) -> None:
+    async def leave(_: object) -> None:
+        sys.exit(code)
+
+    assert isinstance(thread.start(leave, None).ended.result(LIMIT), told)
+    assert thread.start(well, None).ended.result(LIMIT) is None
+
+
+async def exit_in_a_task() -> None:
+    async def leave() -> None:
+        sys.exit(3)
+
+    await asyncio.gather(leave())
+
+
+async def exit_in_a_callback() -> None:
+    asyncio.get_running_loop().call_soon(sys.exit, 3)
+
+
+async def stop_the_loop() -> None:
+    asyncio.get_running_loop().stop()
+
+
+@pytest.mark.parametrize("way", [exit_in_a_task, exit_in_a_callback, stop_the_loop])
+def test_what_asyncio_lets_end_its_loop_ends_no_other_job(thread: TaskThread, way: Callable[[], object]) -> None:
+    """All others would never end, and their leases be renewed for ever (rule 25)."""
+    gate, begun = asyncio.Event(), threading.Event()
+
+    async def waits(_: object) -> None:
+        begun.set()
+        await gate.wait()
+
+    async def job(_: object) -> None:
+        await way()  # type: ignore[misc]  # a coroutine
+
+    async def open_gate(_: object) -> None:
+        gate.set()
+
+    other = thread.start(waits, None)
+    assert begun.wait(LIMIT)
+    thread.start(job, None).ended.result(LIMIT)
+    assert thread.start(open_gate, None).ended.result(LIMIT) is None
+    assert other.ended.result(LIMIT) is None
+
+
+def test_an_error_that_is_false_is_an_error(thread: TaskThread) -> None:
+    class NoFaults(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    async def fail(_: object) -> None:
+        raise NoFaults
+
+    assert isinstance(thread.start(fail, None).ended.result(LIMIT), NoFaults)
+
+
+def test_without_a_thread_for_the_watch_no_job_begins(thread: TaskThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shortage of the machine: the attempt uses up nothing, and the next one is watched (rule 25)."""
+    start = threading.Thread.start
+
+    def short(self: threading.Thread) -> None:
+        if self.name == "leased-tasks-watch":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", short)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            thread.start(well, None)
+        thread.stop()
+    assert thread.start(well, None).ended.result(LIMIT) is None
+    assert "leased-tasks-watch" in {one.name for one in threading.enumerate()}
