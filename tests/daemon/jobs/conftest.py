@@ -28,7 +28,7 @@ def trust() -> Iterator[TrustPage]:
 
 
 @pytest.fixture(params=WAYS)
-def template(request: pytest.FixtureRequest) -> Iterator[Template | None]:
+def template(request: pytest.FixtureRequest, processes: None) -> Iterator[Template | None]:
     with one_way(request.param) as template:
         yield template
 

@@ -13,26 +13,19 @@ from typing import Any
 import pytest
 
 from daemon.jobs.brief import LONGEST_VARIABLE, hand_over, received
-from daemon.jobs.output import Output
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
+from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
-from lease.clock import boottime
+from tests.daemon.jobs.conftest import Start, printed
 from tests.daemon.jobs.family import ROOT
-from tests.daemon.jobs.trust import a_page
-from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
+from tests.daemon.jobs.ways import WAYS, wait_until_ended
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sampled(1)]
 
 LARGE = {"rows": "ä" * 100_000}
 SIZES = 'printf %s "${LEASED_PARAMS-}" | wc -c; cat "${LEASED_PARAMS_FILE-/dev/null}" | wc -c'
-
-
-@pytest.fixture(params=WAYS)
-def template(request: pytest.FixtureRequest, processes: None) -> Iterator[Template | None]:
-    with one_way(request.param) as template:
-        yield template
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +40,16 @@ def files(folder: Path) -> int:
     return len(list(folder.iterdir()))
 
 
-async def spawned(template: Template | None, params: Mapping[str, Any], *argv: str) -> Child:
+async def handed(start: Start, params: Mapping[str, Any], *argv: str) -> Child:
     environment = dict(os.environ)
-    path = hand_over(params, environment)
-    page = a_page(boottime() + 3600)
-    return await Child.spawn(
-        argv, cwd=None, env=environment, trust=page, remove=path, template=template, output=Output(print)
-    )
+    return await start(*argv, remove=hand_over(params, environment), env=environment)
 
 
-async def printed(template: Template | None, params: Mapping[str, Any], *argv: str) -> list[str]:
-    child = await spawned(template, params, *argv)
+async def sizes(start: Start, params: Mapping[str, Any]) -> list[str]:
+    child = await handed(start, params, "sh", "-c", SIZES)
     await child.go()
     await child.ended()
-    return child._pipes.output.tail.split()
+    return printed(child).split()
 
 
 def test_where_they_fit_they_are_a_variable() -> None:
@@ -80,19 +69,17 @@ def test_beyond_what_a_variable_may_have_they_are_a_file_of_its_owner_alone() ->
     Path(path).unlink()
 
 
-@pytest.mark.usefixtures("processes")
 async def test_the_longest_variable_is_one_that_the_system_takes_and_one_more_byte_goes_into_the_file(
-    template: Template | None,
+    start: Start,
 ) -> None:
     longest = LONGEST_VARIABLE - len("LEASED_PARAMS=")
     fill = longest - len(json.dumps({"x": ""}))
-    assert await printed(template, {"x": "y" * fill}, "sh", "-c", SIZES) == [str(longest), "0"]
-    assert await printed(template, {"x": "y" * (fill + 1)}, "sh", "-c", SIZES) == ["0", str(longest + 1)]
+    assert await sizes(start, {"x": "y" * fill}) == [str(longest), "0"]
+    assert await sizes(start, {"x": "y" * (fill + 1)}) == ["0", str(longest + 1)]
 
 
-@pytest.mark.usefixtures("processes")
-async def test_the_file_goes_also_where_the_keeper_is_killed(template: Template | None, folder: Path) -> None:
-    child = await spawned(template, LARGE, "sleep", "1000")
+async def test_the_file_goes_also_where_the_keeper_is_killed(start: Start, folder: Path) -> None:
+    child = await handed(start, LARGE, "sleep", "1000")
     await child.go()
     assert files(folder) == 1
     os.kill(child.keeper.pid, signal.SIGKILL)
@@ -100,31 +87,19 @@ async def test_the_file_goes_also_where_the_keeper_is_killed(template: Template 
     assert files(folder) == 0
 
 
-@pytest.mark.usefixtures("processes")
-async def test_the_file_goes_also_where_the_command_is_never_run(template: Template | None) -> None:
+async def test_the_file_goes_also_where_the_command_is_never_run(start: Start) -> None:
     with pytest.raises(ChildNotStarted, match="not a command"):
-        await spawned(template, LARGE)
-    missing = await spawned(template, LARGE, "no-such-command")
+        await handed(start, LARGE)
+    missing = await handed(start, LARGE, "no-such-command")
     with pytest.raises(ChildNotStarted, match="command not found"):
         await missing.go()
-    killed = await spawned(template, LARGE, "true")
-    killed.kill()
-    for child in (missing, killed):
-        await child.ended()
+    await handed(start, LARGE, "true")  # which is killed before it was started
 
 
-@pytest.mark.usefixtures("processes")
-def test_the_file_goes_also_where_the_replica_dies(template: Template | None, folder: Path) -> None:
+def test_the_file_goes_also_where_the_replica_dies(trust: TrustPage, template: Template | None, folder: Path) -> None:
     """Its keeper outlives it."""
     path = hand_over(LARGE, {})
-    kept = start_keeper(
-        ["sleep", "1000"],
-        None,
-        dict(os.environ),
-        a_page(boottime() + 3600),
-        remove=path,
-        template=template,
-    )
+    kept = start_keeper(["sleep", "1000"], None, dict(os.environ), trust, remove=path, template=template)
     kept.control.setblocking(True)
     kept.control.sendall(kept.order)
     assert b"started" in kept.control.recv(100)
