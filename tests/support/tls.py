@@ -23,11 +23,11 @@ class TlsFront:
 
     def __init__(self, port: int, folder: Path) -> None:
         self._target = ("127.0.0.1", port)
-        self.authority = make_authority(folder, "authority")
-        self.stranger = make_authority(folder, "stranger")
-        self.client_certificate, self.client_key = sign(folder, "client", self.authority)
+        self.authority, _ = certificate(folder, "authority")
+        self.stranger, _ = certificate(folder, "stranger")
+        self.client_certificate, self.client_key = certificate(folder, "client", self.authority)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*sign(folder, "server", self.authority, "subjectAltName=IP:127.0.0.1"))
+        self._context.load_cert_chain(*certificate(folder, "server", self.authority, "subjectAltName=IP:127.0.0.1"))
         self._context.load_verify_locations(self.authority)
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -84,37 +84,13 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
             line.shutdown(socket.SHUT_RDWR)
 
 
-def make_authority(folder: Path, name: str) -> Path:
-    """Make a certificate that signs others, with its key beside it, and return its path."""
-    openssl(folder, "req", "-x509", *_new_key(name), "-subj", f"/CN={name}", "-days", "2", "-out", f"{name}.crt")
-    return folder / f"{name}.crt"
-
-
-def sign(folder: Path, name: str, authority: Path, *extensions: str) -> tuple[Path, Path]:
-    """Make a certificate that ``authority`` has signed, and return it and its key."""
-    added = [argument for extension in extensions for argument in ("-addext", extension)]
-    signed = ("-CA", str(authority), "-CAkey", str(authority.with_suffix(".key")))
-    openssl(
-        folder,
-        "req",
-        "-x509",
-        *_new_key(name),
-        "-subj",
-        f"/CN={name}",
-        *added,
-        *signed,
-        "-days",
-        "2",
-        "-out",
-        f"{name}.crt",
-    )
+def certificate(folder: Path, name: str, authority: Path | None = None, *extensions: str) -> tuple[Path, Path]:
+    """Make a certificate that ``authority`` has signed, or without one an authority; return it and its key."""
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key"]
+    made += [argument for extension in extensions for argument in ("-addext", extension)]
+    if authority is not None:
+        made += ["-CA", str(authority), "-CAkey", str(authority.with_suffix(".key"))]
+    command = ["openssl", "req", "-x509", *made, "-subj", f"/CN={name}", "-days", "2", "-out", f"{name}.crt"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     (folder / f"{name}.key").chmod(0o600)
     return folder / f"{name}.crt", folder / f"{name}.key"
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def _new_key(name: str) -> tuple[str, ...]:
-    return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")

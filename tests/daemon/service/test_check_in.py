@@ -92,15 +92,12 @@ async def test_where_there_is_nothing_to_save_nothing_is_written() -> None:
         assert (store.reads, store.writes) == (0, 0)
 
 
-async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
+async def test_it_shows_that_the_replica_lives() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.clock.advance("1m")
         await replica.replica._check_in.touch()
         (row,) = await entries(store)
         assert (row.seen_at, row.state) == (store.clock.now, "running")
-        replica.replica.drain()
-        await replica.replica._check_in.touch()
-        assert [row.state for row in await entries(store)] == ["draining"]
 
 
 @pytest.mark.usefixtures("fast")

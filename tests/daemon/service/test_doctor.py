@@ -248,13 +248,6 @@ def test_the_lease_of_a_run_that_is_renewed_late_is_found(database_url: str) -> 
     assert problems[0].text.startswith(f"the lease of run {claimed.run_id} is renewed late by ")
 
 
-def test_tables_of_an_older_version_are_red(sqlite_url: str) -> None:
-    with Store(sqlite_url) as store:
-        store.do(lambda connection: connection.exec_driver_sql("UPDATE leased_version SET version_num = '0001'"))
-    (problem,) = [one for one in checked(examine(settings(sqlite_url))) if one.check == "tables"]
-    assert (problem.level, problem.remedy) == ("red", "bring them up to date with `leased db upgrade`")
-
-
 def test_more_runs_at_once_than_descriptors_are_red(sqlite_url: str) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] == resource.RLIM_INFINITY:
         pytest.skip("this machine has no limit of descriptors: set one with `ulimit -Hn`")

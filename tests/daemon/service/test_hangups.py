@@ -93,14 +93,6 @@ def start(tmp_path: Path, processes: None) -> Iterator[Start]:
         yield started
 
 
-def test_without_a_terminal_somebody_asks(start: Start) -> None:
-    listener = start("now")
-    listener.wait_for("listening")
-    listener.hang_up()
-    listener.wait_for("asked")
-    assert listener.process.wait(LIMIT) == 0
-
-
 @pytest.mark.parametrize("closes", [False, True])
 def test_at_a_terminal_somebody_asks_until_the_terminal_has_closed(start: Start, closes: bool) -> None:
     ours, theirs = os.openpty()

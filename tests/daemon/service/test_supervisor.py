@@ -18,11 +18,9 @@ REPLICA = Path(__file__).with_name("stand_in_replica.py")
 SUPERVISOR = """
 import asyncio, os, sys
 from pathlib import Path
-from daemon.service.outside.file_check import CommandLine
-from daemon.service.outside.file_check import CheckedFile, WrongFile
+from daemon.service.outside.file_check import CheckedFile, CommandLine, WrongFile
 from daemon.service.outside.outside import Outside
-from daemon.service.supervision.supervisor import Restarts
-from daemon.service.supervision.supervisor import Supervisor
+from daemon.service.supervision.supervisor import Restarts, Supervisor
 
 folder, count, until_idle, replica = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]
 file = folder / "file"

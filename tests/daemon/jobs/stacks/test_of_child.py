@@ -174,11 +174,30 @@ own.seek(0)
 print("most recent call first" in own.read().decode(), faulthandler.is_enabled())
 """
 
+FULL = """
+import resource
+kept = []
+resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20))
+size = 1 << 20
+while size:
+    try:
+        while True: kept.append(bytes(size))
+    except MemoryError:
+        size //= 2
+os.write(1, b"begun\\n")
+os.read(0, 1)
+kept.clear()
+print("well")
+"""
 
-async def test_one_that_uses_faulthandler_keeps_what_it_has_set() -> None:
-    async with a_job(OWN) as job:
+
+@pytest.mark.parametrize(("code", "printed"), [(OWN, "True True\n"), (FULL, "well\n")], ids=["own", "full"])
+async def test_one_that_uses_faulthandler_or_has_no_memory_left_shows_where_it_stands_and_is_not_harmed(
+    code: str, printed: str
+) -> None:
+    async with a_job(code) as job:
         assert len((await job.seen()).stacks) == 1
-        assert await job.rest() == (0, "True True\n")
+        assert await job.rest() == (0, printed)
 
 
 async def test_one_that_is_stopped_shows_its_processes_and_gets_no_signal() -> None:
@@ -224,29 +243,6 @@ async def test_one_that_has_forked_shows_both_processes_and_neither_is_harmed() 
         seen = await job.seen()
         assert len([one for one in seen.processes if job.process.pid in {one.pid, one.parent}]) == 2
         assert await job.rest() == (0, "0\n")
-
-
-FULL = """
-import resource
-kept = []
-resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20))
-size = 1 << 20
-while size:
-    try:
-        while True: kept.append(bytes(size))
-    except MemoryError:
-        size //= 2
-os.write(1, b"begun\\n")
-os.read(0, 1)
-kept.clear()
-print("well")
-"""
-
-
-async def test_one_that_has_no_memory_left_shows_where_it_stands() -> None:
-    async with a_job(FULL) as job:
-        assert len((await job.seen()).stacks) == 1
-        assert await job.rest() == (0, "well\n")
 
 
 MANY = "print('begun', flush=True)\nfor _ in range(5000): os.kill(os.getpid(), signal.SIGURG)" + END
