@@ -126,6 +126,12 @@ def living(some: Iterable[int]) -> list[int]:
     return [pid for pid in some if (fields := stat(pid)) is not None and fields[STATE] not in b"ZX"]
 
 
+def state(pid: int) -> bytes:
+    """That of a process in /proc: T if it is stopped, Z if it is a zombie."""
+    fields = stat(pid)
+    return b"" if fields is None else fields[STATE]
+
+
 def open_descriptors() -> int:
     """How many file descriptors this process has."""
     return sum(1 for _ in Path("/dev/fd").iterdir())

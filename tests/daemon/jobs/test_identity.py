@@ -22,7 +22,7 @@ from daemon.jobs.processes.identity import (
     pid_namespace,
 )
 from daemon.jobs.processes.process_tree import MARK, descendants
-from tests.daemon.jobs.family import FAMILY, linux, living, pids
+from tests.daemon.jobs.family import FAMILY, linux, living, pids, state
 from tests.support.waiting import LIMIT, wait_until
 
 
@@ -47,7 +47,7 @@ def test_a_running_process_is_alive() -> None:
 @linux
 def test_a_stopped_process_is_alive(sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.send_signal(signal.SIGSTOP)
-    wait_until(lambda: (process_tree.stat(sleeper.pid) or [b""])[process_tree.STATE] == b"T", "it is stopped")
+    wait_until(lambda: state(sleeper.pid) == b"T", "it is stopped")
     assert is_alive(known(sleeper.pid)) is True
 
 
@@ -64,7 +64,7 @@ def test_a_process_that_was_waited_for_is_dead_and_has_no_identity(sleeper: subp
 def test_a_zombie_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
     process = known(sleeper.pid)
     sleeper.kill()
-    wait_until(lambda: (process_tree.stat(sleeper.pid) or [b""])[process_tree.STATE] == b"Z", "it is a zombie")
+    wait_until(lambda: state(sleeper.pid) == b"Z", "it is a zombie")
     assert is_alive(process) is False
 
 
@@ -83,9 +83,7 @@ ctypes.CDLL(None).pthread_exit(None)
     assert process.stdout is not None
     with process.stdout:
         process.stdout.readline()
-        wait_until(
-            lambda: (process_tree.stat(process.pid) or [b""])[process_tree.STATE] == b"Z", "its first thread has ended"
-        )
+        wait_until(lambda: state(process.pid) == b"Z", "its first thread has ended")
         assert is_alive(known(process.pid)) is True
         process.kill()
         process.wait()

@@ -14,13 +14,13 @@ import pytest
 from daemon.jobs.processes import child as child_of_a_replica
 from daemon.jobs.processes import spawn
 from daemon.jobs.processes.child import Child, ChildEnd
-from daemon.jobs.processes.process_tree import STATE, processes, stat
+from daemon.jobs.processes.process_tree import processes
 from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
 from tests.daemon.jobs.conftest import Start, begun, printed, up
-from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
+from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in, state
 from tests.daemon.jobs.trust import a_page, end_trust
 from tests.support.memory_cgroup import MemoryCgroup
 from tests.support.starvation import Starvation
@@ -141,7 +141,7 @@ def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped(
     gone = boottime()
     assert gone >= told["until"]
     starvation.assert_within(1.0, told["until"], gone, "the tree is gone")
-    assert (stat(replica.pid) or [b""])[STATE] == b"T"
+    assert state(replica.pid) == b"T"
     replica.kill()
     replica.communicate()
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -207,53 +207,32 @@ def test_only_who_must_end_is_interrupted(thread: TaskThread, facts: list[Fact],
     assert isinstance(other.ended.result(LIMIT), asyncio.CancelledError)
 
 
-def frames_of(*stack: Callable[..., Any]) -> list[FrameType]:
-    """Return the frames of a call of each function by the next."""
-    found: list[FrameType] = []
-
-    def innermost() -> None:
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code is not frames_of.__code__:
-            found.append(frame)
-            frame = frame.f_back
-
-    def call(functions: tuple[Callable[..., Any], ...]) -> None:
-        if functions:
-            functions[-1](lambda: call(functions[:-1]))
-        else:
-            innermost()
-
-    call(stack)
-    return [frame for frame in found if frame.f_code is not call.__code__ and frame.f_code.co_name != "<lambda>"]
+def a_frame(module: str, file: str) -> Any:
+    """Stands for the frame of a function of a module in this file."""
+    code = SimpleNamespace(co_filename=file, co_qualname="work")
+    return SimpleNamespace(f_code=code, f_lineno=2, f_globals={"__name__": module})
 
 
-def users(go_on: Callable[[], None]) -> None:
-    go_on()
+STDLIB = a_frame("socket", threading.__file__)
+REQUESTS = a_frame("requests.api", "/venv/lib/python3/site-packages/requests/api.py")
+SHOP = a_frame("shop.jobs", "/venv/lib/python3/site-packages/shop/jobs.py")
+USERS = a_frame("prices", "/srv/prices.py")
+OURS = a_frame("daemon.jobs.run", "/src/daemon/jobs/run.py")
 
 
-def installed(module: str, file: str) -> Callable[..., Any]:
-    """Return a function of a module in this file."""
-    names: dict[str, Any] = {"__name__": module}
-    exec(compile("def of_a_package(go_on):\n    go_on()\n", file, "exec"), names)  # noqa: S102 - a module in a file of the test's choice
-    function: Callable[..., Any] = names["of_a_package"]
-    return function
-
-
-def test_the_line_is_the_innermost_of_the_users_own() -> None:
-    """Not that of a package or of Python itself, in which it stands."""
-    requests = installed("requests.api", "/venv/lib/python3/site-packages/requests/api.py")
-    stdlib = installed("socket", threading.__file__)
-    ours = installed("daemon.jobs.run", "/src/daemon/jobs/run.py")
-    frames = frames_of(stdlib, requests, users, ours)
-    assert where(frames, None) == f"{HERE}:{users.__code__.co_firstlineno + 1}, in users"
-
-
-def test_of_a_job_that_is_installed_the_line_is_in_its_own_package() -> None:
-    shop = installed("shop.jobs", "/venv/lib/python3/site-packages/shop/jobs.py")
-    requests = installed("requests.api", "/venv/lib/python3/site-packages/requests/api.py")
-    frames = frames_of(requests, shop)
-    assert where(frames, shop) == f"{shop.__code__.co_filename}:2, in of_a_package"
-    assert where(frames_of(requests), shop) == f"{requests.__code__.co_filename}:2, in of_a_package"
+@pytest.mark.parametrize(
+    ("frames", "job", "named"),
+    [
+        ([STDLIB, REQUESTS, USERS, OURS], None, USERS),
+        ([REQUESTS, SHOP], "shop.jobs", SHOP),
+        ([REQUESTS], "shop.jobs", REQUESTS),
+    ],
+    ids=["of a file", "of a job that is installed", "of nobody's own"],
+)
+def test_the_line_is_the_innermost_of_the_users_own(frames: list[Any], job: str | None, named: Any) -> None:
+    """Not that of a package or of Python itself, in which it stands; of a job that is installed, in its own package."""
+    function: Any = None if job is None else SimpleNamespace(__module__=job)
+    assert where(frames, function) == f"{named.f_code.co_filename}:2, in work"
 
 
 def test_a_callback_that_ends_while_it_is_looked_at_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,25 +303,17 @@ async def test_a_file_that_has_changed_before_its_template_loaded_it_is_not_fork
         assert (await story.run("works"))[0].state == "not run"
 
 
-async def test_a_function_has_its_variables_as_file_is_loaded_and_with_others_than_most_starts_anew(
+async def test_a_function_has_its_variables_and_its_folder_as_file_is_loaded_and_with_others_than_most_starts_anew(
     story: Story,
 ) -> None:
-    outcomes = [await story.run(job) for job in ("works", "abroad")]
-    assert [outcome.state for outcome, _ in outcomes] == ["succeeded"] * 2
-    (_, *here), (pid, *abroad) = (printed.split()[1:] for _, printed in outcomes)
-    assert (here, abroad) == (["us", "us"], ["eu", "eu"])
-    assert story.loads == [str(loaded(story.templates).pid), pid]
-
-
-async def test_a_function_has_its_folder_as_file_is_loaded_and_with_another_than_most_starts_anew(story: Story) -> None:
     """FILE may read what is there."""
     folder = story.folder / "away"
     folder.mkdir()
-    outcome, printed = await story.run("away")
-    assert outcome.state == "succeeded", outcome.error
-    pid, *folders = printed.split()[1:]
-    assert folders == [str(folder)] * 2
-    assert story.loads == [str(loaded(story.templates).pid), pid]
+    outcomes = [await story.run(job) for job in ("works", "abroad", "away")]
+    assert [outcome.state for outcome, _ in outcomes] == ["succeeded"] * 3
+    (_, *here), (pid, *abroad), (other, *away) = (printed.split()[1:] for _, printed in outcomes)
+    assert (here, abroad, away) == (["us", "us"], ["eu", "eu"], [str(folder)] * 2)
+    assert story.loads == [str(loaded(story.templates).pid), pid, other]
 
 
 @pytest.mark.extended
