@@ -122,6 +122,12 @@ async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_
         assert re.fullmatch(rf"{first.replica} stopped after \d+(\.\d)?s \(1 run succeeded\)", sentence(last))
 
 
+def test_the_last_line_of_a_replica_counts_its_runs_by_how_they_ended() -> None:
+    last = ReplicaEnded("web1:7", 3725.04, {"succeeded": 1_200, "failed": 1, "lost": 2})
+    assert sentence(last) == "web1:7 stopped after 1h2m (1,200 runs succeeded, 1 failed, 2 lost)"
+    assert sentence(ReplicaEnded("web1:7", 1.0, {})).endswith(" (no runs)")
+
+
 async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:
     """Where a timer starts it for a moment each hour, no replica would ever come to it."""
     served = Served(a_shop(nothing, keep={"days": 30}), sqlite_url)

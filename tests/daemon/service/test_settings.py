@@ -125,17 +125,6 @@ def test_a_wrong_variable_gets_one_sentence_that_names_it(
     assert "secret" not in sentence
 
 
-def test_the_place_of_a_wrong_setting_is_told_for_flags_and_files_too() -> None:
-    with pytest.raises(SettingsError, match=r"^--ttl: 'x' is not a duration"):
-        read_settings({"lease_ttl": "x"}, {"lease_ttl": "15s"})
-    with pytest.raises(SettingsError, match=r"^\[settings\] lease_ttl: 'x' is not a duration"):
-        read_settings({}, {"lease_ttl": "x"})
-    with pytest.raises(SettingsError, match=r"^--ttl and \[settings\] give_up: give_up \+ kill_time"):
-        read_settings({"lease_ttl": "15s"}, {"give_up": "14s"})
-    with pytest.raises(SettingsError, match=r'^\[settings\] lease_tl: .* no such setting; did you mean "lease_ttl"\?$'):
-        read_settings({}, {"lease_tl": "15s"})
-
-
 def test_by_default_all_of_stopping_fits_into_the_30_seconds_that_a_supervisor_gives() -> None:
     """Rule 19: grace, the death of the work, and half a second for last words besides."""
     settings = read_settings()
