@@ -263,6 +263,19 @@ async def test_on_a_signal_it_lets_its_job_finish_and_its_status_names_the_signa
     assert registered(store) == ["stopped"]
 
 
+async def test_a_second_signal_hands_the_run_back(store: Store, sqlite_url: str) -> None:
+    gate = Gate()
+    served = Served(a_shop(gate.passed), sqlite_url)
+    async with at_work(served, "nightly") as serving:
+        await gate.entered()
+        signal.raise_signal(signal.SIGTERM)
+        await until(lambda: told(served.facts, "SIGTERM: draining"), "the first one is heard")
+        signal.raise_signal(signal.SIGTERM)
+        assert await serving == 128 + signal.SIGTERM
+    (row,) = store.runs()
+    assert (row.state, store.lease(row.lease_name).holder) == ("pending", None)
+
+
 # Its metrics
 
 
