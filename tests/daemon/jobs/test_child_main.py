@@ -25,7 +25,7 @@ from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page, end_trust
-from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
+from tests.daemon.jobs.ways import WAYS, a_template, brief_of, loaded_template
 from tests.support.manual import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
@@ -124,9 +124,7 @@ class Story:
     @cached_property
     def brief(self) -> Brief:
         """What a replica tells that has loaded FILE."""
-        made = load(self.file)
-        digest = made.run_digests["nightly"]
-        return replace(BRIEF, source=made.spec, file=str(made.source), stamp=made.stamp, digest=digest)
+        return brief_of(load(self.file), "good")
 
     async def begin(self, brief: Brief, page: TrustPage) -> Child:
         env = {**os.environ, "PYTHONPATH": str(ROOT), **brief.environment(), BRIEF_VARIABLE: brief.to_json()}

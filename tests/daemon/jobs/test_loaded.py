@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
 from tests.daemon.jobs.family import linux
-from tests.daemon.jobs.test_run import BRIEF
-from tests.daemon.jobs.ways import a_template, loaded_template
+from tests.daemon.jobs.ways import a_template, brief_of, loaded_template
 from tests.support.manual import until
 from tests.support.waiting import LIMIT
 
@@ -133,9 +131,7 @@ def template(file: Path) -> Iterator[Template]:
 
 
 async def begun(file: Path, job: str, trust: TrustPage, template: Template | None) -> Child:
-    made = load(file)
-    digest = made.run_digests["nightly"]
-    brief = replace(BRIEF, job=job, source=made.spec, file=str(file), stamp=made.stamp, digest=digest)
+    brief = brief_of(load(file), job)
     env = {**os.environ, "LATER": "than the template", **brief.environment(), BRIEF_VARIABLE: brief.to_json()}
     assert hand_over(brief.params, env) is None
     folder = file.parent / "folder"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,9 +27,8 @@ from daemon.jobs.runners import ChildAttempt
 from daemon.jobs.templates.templates import Launch, Template, Templates
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux, living, open_descriptors
-from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page
-from tests.daemon.jobs.ways import a_template, has_settled, wait_until_ended
+from tests.daemon.jobs.ways import a_template, brief_of, has_settled, wait_until_ended
 from tests.support.starvation import Starvation
 from tests.support.waiting import wait_until
 
@@ -90,14 +89,7 @@ class Story:
     async def begin(
         self, job: str, on_output: Callable[[Sequence[str]], None] = lambda _: None
     ) -> tuple[ChildAttempt, Transcript]:
-        brief = replace(
-            BRIEF,
-            source=self.application.spec,
-            file=str(self.application.source),
-            stamp=self.application.stamp,
-            digest=self.application.run_digests["nightly"],
-            job=job,
-        )
+        brief = brief_of(self.application, job)
         transcript = Transcript()
         output = Output(on_output, transcript=transcript)
         found = next(one for one in self.application.schedule("nightly").jobs if one.name == job)

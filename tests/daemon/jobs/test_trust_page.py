@@ -16,24 +16,10 @@ def page_of(page: TrustPage) -> tuple[int, int, int]:
     return fd, place, number
 
 
-def test_what_is_written_is_read_through_the_descriptor() -> None:
-    page = a_page(10.5)
-    assert trusted_until(*page_of(page)) == 10.5
-    page.extend(12.25)
-    assert trusted_until(*page_of(page)) == 12.25
-    page.close()
-
-
 def test_the_end_of_trust_never_moves_backwards() -> None:
     page = a_page(10.0)
     page.extend(9.0)
     assert trusted_until(*page_of(page)) == 10.0
-    page.close()
-
-
-def test_nothing_is_trusted_before_the_first_renewal() -> None:
-    page = a_page()
-    assert trusted_until(*page_of(page)) == 0.0
     page.close()
 
 

@@ -3,15 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
+from daemon.jobs.brief import Brief
 from daemon.jobs.processes.spawn import StartedKeeper
 from daemon.jobs.templates.templates import Launch, Template, launch_bare, launch_loaded
 from tests.daemon.jobs.family import linux
+from tests.daemon.jobs.test_run import BRIEF
 from tests.support.waiting import wait_until
 
 WAYS = [pytest.param("anew"), pytest.param("forked", marks=linux)]
@@ -47,6 +51,12 @@ def loaded_template(file: Path) -> tuple[Launch, str]:
     """What starts the template of a replica that has loaded this file."""
     made = load(file)
     return partial(launch_loaded, made.spec, made.stamp, variables={}, environment=os.environ), str(file.parent)
+
+
+def brief_of(made: Application, job: str) -> Brief:
+    """What a replica tells a child that has loaded this application."""
+    brief = replace(BRIEF, job=job, source=made.spec, file=str(made.source), stamp=made.stamp)
+    return replace(brief, digest=made.run_digests["nightly"])
 
 
 def wait_until_ended(keeper: StartedKeeper) -> None:

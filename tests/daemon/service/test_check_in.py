@@ -83,15 +83,6 @@ async def test_how_far_jobs_have_come_is_saved_while_they_run() -> None:
         assert (row.done, row.total, row.message) == (3, 10, "customers")
 
 
-@pytest.mark.usefixtures("fast")
-async def test_where_there_is_nothing_to_save_nothing_is_written() -> None:
-    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        store.reads = store.writes = 0
-        async with beating(replica) as rounds:
-            await comes_round(rounds)
-        assert (store.reads, store.writes) == (0, 0)
-
-
 async def test_it_shows_that_the_replica_lives() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.clock.advance("1m")

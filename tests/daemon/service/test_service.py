@@ -141,20 +141,17 @@ async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sq
     assert told(served.facts, "1 run of 1 schedule pruned (keep)")
 
 
-def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
-    served = Served(a_shop(), sqlite_url)
-    assert served.run("nightly") == 0
-    (row,) = store.runs()
-    assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
-    assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
-
-
-def test_what_an_async_job_prints_is_the_output_of_its_run(store: Store, sqlite_url: str) -> None:
+def test_what_is_asked_for_runs_until_idle_it_ends_with_0_and_what_a_job_prints_is_the_output_of_its_run(
+    store: Store, sqlite_url: str
+) -> None:
     async def work(_: AsyncRun) -> None:
         sys.stdout.write("hello\n")
 
     served, before = Served(a_shop(work), sqlite_url), (sys.stdout, sys.stderr)
     assert served.run("nightly") == 0
+    (row,) = store.runs()
+    assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
+    assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
     assert [part.text for part in store.do(OutputReader(1).read).parts] == ["hello\n"]
     assert [fact.lines for fact in served.facts if isinstance(fact, JobPrinted)] == [("hello",)]
     assert (sys.stdout, sys.stderr) == before
