@@ -70,6 +70,11 @@ def of_all(**values: Any) -> Examined:
     return dataclasses.replace(WELL, **values)
 
 
+def beside(**values: Any) -> Examined:
+    """Two replicas, of which one is otherwise."""
+    return of_all(replicas=[REPLICA, dataclasses.replace(REPLICA, **values)])
+
+
 def wrong(found: Examined) -> list[tuple[str, str]]:
     return [(one.check, one.level) for one in checked(found) if one.level != "green"]
 
@@ -123,25 +128,10 @@ ILL = {
         "terminationGracePeriodSeconds to 74",
     ),
     "no replica": (of_all(replicas=[]), "replicas", "yellow", "leased run FILE"),
-    "a silent replica": (
-        of_all(replicas=[dataclasses.replace(REPLICA, seen_ago=61.0)]),
-        "replicas",
-        "yellow",
-        "machine",
-    ),
+    "a silent replica": (beside(seen_ago=61.0), "replicas", "yellow", "machine"),
     "a late renewal": (of_all(thin=[THIN]), "leases", "yellow", "load of its machine and of the database"),
-    "two versions": (
-        of_all(replicas=[REPLICA, dataclasses.replace(REPLICA, version="2")]),
-        "releases",
-        "yellow",
-        "finish the deploy",
-    ),
-    "two releases": (
-        of_all(replicas=[REPLICA, dataclasses.replace(REPLICA, release="b")]),
-        "releases",
-        "yellow",
-        "roll it back",
-    ),
+    "two versions": (beside(version="2"), "releases", "yellow", "finish the deploy"),
+    "two releases": (beside(release="b"), "releases", "yellow", "roll it back"),
     "two ttls": (of_server(ttls=[15.0, 30.0]), "releases", "yellow", "the same LEASED_LEASE_TTL"),
     "two generations": (
         of_all(generations=[STANDING("shop", 1), STANDING("shop", 2)]),
