@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,8 @@ from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
 from tests.daemon.jobs.conftest import Start, printed
-from tests.daemon.jobs.family import ROOT
 from tests.daemon.jobs.ways import WAYS, wait_until_ended
+from tests.support.programs import ran
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sampled(1)]
@@ -125,5 +124,5 @@ with one_way(sys.argv[1]) as template:
 def test_the_file_goes_also_where_the_replica_dies_before_the_command_is_run(folder: Path, way: str) -> None:
     path = hand_over(LARGE, {})
     assert path is not None
-    subprocess.run([sys.executable, "-c", DIES, way, path], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    ran([sys.executable, "-c", DIES, way, path])
     wait_until(lambda: files(folder) == 0, "the file is gone")

@@ -1,10 +1,8 @@
 """What jobs use of Python's private parts is there, in this version."""
 
 import asyncio
-import os
 import random
 import re
-import subprocess
 import sys
 import threading
 from contextvars import ContextVar
@@ -15,6 +13,7 @@ import pytest
 
 import daemon
 from daemon.jobs.private import context_of, is_of_callback, raise_in, shared_random
+from tests.support.programs import ran
 
 PRIVATE = re.compile(
     r"random\._inst|threading\._shutdown|_run_exitfuncs|Handle\._run|(handle|callback)\._context|SetAsyncExc|memmove|_color_system"
@@ -37,7 +36,9 @@ print(Path("/proc/self/environ").read_bytes().split(b"\\0"))
 
 
 def test_an_interpreter_waits_for_its_threads_and_calls_what_is_registered() -> None:
-    assert printed(ENDS) == "of the thread\nat the exit\n", "this Python's end has other names"
+    assert ran([sys.executable, "-c", ENDS]).stdout == "of the thread\nat the exit\n", (
+        "this Python's end has other names"
+    )
 
 
 def test_the_generator_behind_the_functions_is_known() -> None:
@@ -85,7 +86,7 @@ def test_the_frame_and_the_context_of_a_callback_are_found() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc: use Linux")
 def test_another_variable_is_shown() -> None:
-    shown = printed(SHOWS, LEASED_TRIED="x" * 40)
+    shown = ran([sys.executable, "-c", SHOWS], LEASED_TRIED="x" * 40).stdout
     assert "b'OTHER=told'" in shown, "the environment that the kernel shows is elsewhere"
     assert "LEASED_TRIED" not in shown
 
@@ -94,9 +95,3 @@ def test_no_other_module_of_the_daemon_names_a_private_part_of_others() -> None:
     folder = Path(daemon.__file__).parent
     naming = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if PRIVATE.search(path.read_text())}
     assert naming == {"jobs/private.py"}
-
-
-def printed(program: str, **variables: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, **variables}, check=True, capture_output=True, text=True
-    ).stdout

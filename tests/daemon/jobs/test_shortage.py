@@ -18,8 +18,9 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.room import Shortage, shortage
 from daemon.jobs.templates.forks import write_brief
 from daemon.jobs.templates.templates import Template
-from tests.daemon.jobs.family import ROOT, linux, open_descriptors
+from tests.daemon.jobs.family import linux, open_descriptors
 from tests.daemon.jobs.ways import a_template, wait_until_ended
+from tests.support.programs import ran
 
 pytestmark = pytest.mark.anyio
 
@@ -155,10 +156,7 @@ except OSError:
 
 
 def said_by(program: str) -> list[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, cwd="/"
-    )
+    said = ran([sys.executable, "-c", program], Path("/"))
     assert "Traceback" not in said.stderr, said.stderr
     return said.stdout.splitlines()
 

@@ -1,8 +1,6 @@
 """The file descriptors that a replica may open: as many as the system allows, and enough for its concurrency (rule 25)."""
 
-import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +10,8 @@ from daemon import Schedules
 from daemon.definitions.application import Application
 from daemon.service.environment import SOFT_LIMIT, SettingsError
 from daemon.service.outside.descriptors import OF_REPLICA, refuse_more_than_fit
-from tests.daemon.jobs.family import ROOT
 from tests.support.manual import a_shop
+from tests.support.programs import ran
 
 RAISES = """
 import os, resource, subprocess, sys
@@ -35,8 +33,7 @@ def with_children() -> Application:
 
 @pytest.mark.usefixtures("processes")
 def test_the_soft_limit_is_raised_to_the_hard_one_and_a_replica_started_from_here_knows_what_it_was() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    said = subprocess.run([sys.executable, "-c", RAISES], env=environment, capture_output=True, text=True, check=True)
+    said = ran([sys.executable, "-c", RAISES])
     assert said.stdout.splitlines() == [f"{ {SOFT_LIMIT: '100'} } (300, 300) 100"] * 2
 
 
