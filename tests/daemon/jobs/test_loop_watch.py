@@ -150,28 +150,9 @@ def test_a_loop_that_is_not_answering_while_it_runs_nothing_accuses_nobody(
     assert (facts, started.lost_to_others()) == ([], 0.0)
 
 
-def spinning(entered: threading.Event, over: threading.Event) -> Callable[[object], Any]:
-    async def spin(_: object) -> None:
-        entered.set()
-        while not over.is_set():
-            pass
-
-    return spin
-
-
-def test_a_job_that_blocks_in_python_is_cancelled_where_it_stands(thread: TaskThread) -> None:
-    entered, over = threading.Event(), threading.Event()
-    started = thread.start(spinning(entered, over), None, JOB)
-    assert entered.wait(LIMIT)
-    started.cancel()
-    try:
-        assert isinstance(started.ended.result(LIMIT), asyncio.CancelledError)
-    finally:
-        over.set()
-    assert thread.start(well, None, OTHER).ended.result(LIMIT) is None
-
-
-def test_a_job_that_takes_no_notice_of_that_is_cancelled_again(thread: TaskThread) -> None:
+def test_a_job_that_blocks_in_python_is_cancelled_where_it_stands_and_again_if_it_takes_no_notice(
+    thread: TaskThread,
+) -> None:
     entered, caught = threading.Event(), list[object]()
 
     async def stubborn(_: object) -> None:
@@ -187,6 +168,7 @@ def test_a_job_that_takes_no_notice_of_that_is_cancelled_again(thread: TaskThrea
     started.cancel()
     assert started.ended.result(LIMIT) is None
     assert caught == ["once"] * 2
+    assert thread.start(well, None, OTHER).ended.result(LIMIT) is None
 
 
 def test_only_who_must_end_is_interrupted(thread: TaskThread, facts: list[Fact], blocker: Blocker) -> None:

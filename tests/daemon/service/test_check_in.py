@@ -73,14 +73,16 @@ async def test_how_far_jobs_have_come_is_saved_while_they_run() -> None:
         run.progress(3, 10, "customers")
         await gate.passed()
 
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work)) as replica:
-        await replica.trigger("nightly")
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work, overlap="allow")) as replica:
+        for _ in range(2):
+            await replica.trigger("nightly")
         await replica.tick()
-        await until(lambda: facts_of(replica, JobProgressed), "the job has reported")
+        await until(lambda: len(facts_of(replica, JobProgressed)) == 2, "both jobs have reported")
+        store.writes = 0
         async with beating(replica) as rounds:
             await comes_round(rounds)
-        (row,) = await job_runs(store)
-        assert (row.done, row.total, row.message) == (3, 10, "customers")
+        assert store.writes == 1, "each is taken once, and all together"
+        assert [(row.done, row.total, row.message) for row in await job_runs(store)] == [(3, 10, "customers")] * 2
 
 
 async def test_it_shows_that_the_replica_lives() -> None:

@@ -281,16 +281,6 @@ async def test_what_takes_the_place_of_a_run_whose_end_is_passed_over_starts_too
 # The loop; where nothing wakes it, it rests for days
 
 
-async def test_until_idle_it_ends_when_nothing_is_due_running_or_waiting_and_the_end_of_a_run_wakes_it() -> None:
-    gate = Gate()
-    gate.open()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, three_schedules(gate)) as replica:
-        store.clock.set(TWO_O_CLOCK)
-        loop = a_loop(replica, concurrency=1)
-        await asyncio.wait_for(loop.run(until_idle=True), LIMIT)
-        assert (len(loop.runs.executed), loop.runs.tally) == (3, {"succeeded": 3})
-
-
 async def test_while_there_is_more_it_claims_with_the_ends_and_does_not_look_in_between() -> None:
     """Rule 15: a transaction for each set, and no query beside it."""
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(nothing, overlap="allow")) as replica:
@@ -354,17 +344,6 @@ async def a_loop_at_work(
         yield replica, loop, working, run_id
 
 
-async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
-    gate = Gate()
-    async with a_loop_at_work(gate) as (replica, loop, working, run_id):
-        await replica.trigger("nightly")
-        loop.drain()
-        gate.open()
-        await asyncio.wait_for(working, LIMIT)
-        assert [run.state for run in await replica.runs()] == ["succeeded", "pending"]
-        assert (await replica.read(run_id)).jobs[0].state == "succeeded"
-
-
 async def test_a_drain_while_a_claim_waits_for_its_set_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         run_id = await replica.trigger("nightly")
@@ -391,7 +370,7 @@ async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_ha
 
 async def test_told_to_stop_at_once_it_waits_for_no_job() -> None:
     gate = Gate()
-    async with a_loop_at_work(gate, grace=60.0) as (replica, loop, working, run_id):
+    async with a_loop_at_work(gate, grace=1e6) as (replica, loop, working, run_id):
         loop.drain()
         await asyncio.sleep(0)
         loop.stop_at_once()

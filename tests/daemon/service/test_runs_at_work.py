@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from daemon import AsyncRun, Schedules
+from daemon import Schedules
 from daemon.execution import run_execution
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs import room
 from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.runners import ChildAttempt
 from daemon.service import runs_at_work
-from daemon.telemetry.facts import JobProgressed, Note, RunStarted
+from daemon.telemetry.facts import Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import (
     ONE_O_CLOCK,
@@ -22,11 +22,9 @@ from tests.support.manual import (
     a_shop,
     add_schedule,
     facts_of,
-    job_runs,
     lease_of,
     nothing,
     told,
-    until,
 )
 from tests.support.waiting import LIMIT
 
@@ -123,24 +121,6 @@ async def test_a_run_that_is_started_after_the_stop_is_handed_back_before_any_of
         run = await replica.wait_for(run_id)
         assert (run.state, run.run.reason) == ("pending", "drained")
         assert [job.state for job in run.jobs] == ["stopped"], "it was recorded with the claim"
-
-
-async def test_progress_is_taken_once_for_all_runs() -> None:
-    gate = Gate()
-
-    async def work(run: AsyncRun) -> None:
-        run.progress(1, 2)
-        await gate.passed()
-
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work, overlap="allow")) as replica:
-        for _ in range(2):
-            await replica.trigger("nightly")
-        await replica.tick()
-        await until(lambda: len(facts_of(replica, JobProgressed)) == 2, "both jobs have reported")
-        taken = replica.replica.runs.take_progress()
-        assert {id_: progress.done for id_, progress in taken.items()} == {row.id: 1 for row in await job_runs(store)}
-        assert replica.replica.runs.take_progress() == {}
-        gate.open()
 
 
 async def test_a_run_that_has_ended_leaves_its_place_and_is_heard_of() -> None:
