@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from daemon.jobs.output import Output
-from daemon.jobs.processes.child import Child
+from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
@@ -47,7 +47,7 @@ async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[St
     yield begin
     for child in started:
         child.kill()
-        await child.ended()
+        await end_of(child)
 
 
 class Lines:
@@ -81,6 +81,12 @@ async def up(start: Start, *argv: str) -> tuple[Child, str, list[str]]:
     lines = Lines()
     child = await begun(start, *argv, output=Output(lines))
     return child, await lines.first(), lines.all
+
+
+async def end_of(child: Child) -> ChildEnd:
+    """Wait until it has ended."""
+    with anyio.fail_after(LIMIT):
+        return await child.ended()
 
 
 def printed(child: Child) -> str:

@@ -22,12 +22,11 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
-from tests.daemon.jobs.conftest import Lines, Start, begun, printed, up
+from tests.daemon.jobs.conftest import Lines, Start, begun, end_of, printed, up
 from tests.daemon.jobs.family import FAMILY, linux, living, open_descriptors, pids
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import wait_until_ended
 from tests.support.starvation import Starvation
-from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.mark.sampled(1)]
 
@@ -35,7 +34,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), pytest.ma
 async def test_status_and_output_come_back(start: Start) -> None:
     lines = Lines()
     child = await begun(start, "sh", "-c", "echo one; echo two >&2; printf three; exit 3", output=Output(lines))
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
     assert lines.all == ["one", "two", "three"]
     assert printed(child) == "one\ntwo\nthree"
@@ -47,7 +46,7 @@ async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path:
     assert child.pid is None
     assert not (tmp_path / "ran").exists()
     await child.go()
-    assert (await child.ended()).status == 0
+    assert (await end_of(child)).status == 0
     assert (tmp_path / "ran").exists()
 
 
@@ -72,7 +71,7 @@ async def test_a_command_that_cannot_run_is_one_sentence(
     child = await start(*(word.format(folder=tmp_path) for word in argv), cwd=cwd)
     with pytest.raises(ChildNotStarted, match=sentence):
         await child.go()
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.status, ended.why) == (None, "refused")
 
 
@@ -88,7 +87,7 @@ async def started_and_ended(argv: list[str], **more: Any) -> None:
     try:
         await child.go()
     finally:
-        await child.ended()
+        await end_of(child)
 
 
 async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothing(
@@ -106,7 +105,7 @@ async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothin
 async def test_folder_environment_and_arguments_reach_the_command(start: Start, tmp_path: Path) -> None:
     argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
     child = await begun(start, *argv, cwd=str(tmp_path), env={"GREETING": "grüß"})
-    await child.ended()
+    await end_of(child)
     assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
 
 
@@ -114,7 +113,7 @@ async def test_kill_ends_the_whole_tree(start: Start) -> None:
     child, line, _ = await up(start, *FAMILY)
     members = pids(line)
     child.kill()
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.signal, ended.why) == (signal.SIGKILL, "killed")
     if sys.platform == "linux":
         assert living(members) == []
@@ -125,7 +124,7 @@ async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: St
     child.kill()
     with pytest.raises(ChildNotStarted, match=r"ended before it was started \(killed\)"):
         await child.go()
-    assert (await child.ended()).why == "killed"
+    assert (await end_of(child)).why == "killed"
     assert not (tmp_path / "ran").exists()
 
 
@@ -136,7 +135,7 @@ async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Sta
     assert len(living(members)) == 3
     killed = boottime()
     os.kill(child.keeper.pid, signal.SIGKILL)
-    ended = await child.ended()
+    ended = await end_of(child)
     starvation.assert_within(1.0, killed, boottime(), "its tree is ended")
     assert (ended.status, ended.why) == (None, "abandoned")
     assert living(members) == []
@@ -150,7 +149,7 @@ async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, mon
     members = pids(line)
     os.kill(child.keeper.pid, signal.SIGSTOP)
     child.kill()
-    assert (await child.ended()).why == "killed"
+    assert (await end_of(child)).why == "killed"
     assert living(members) == []
 
 
@@ -164,8 +163,7 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
     program = "import sys\nfor _ in range(50): sys.stdout.write(('x' * 99 + '\\n') * 10_000)\nprint('end')"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     child = await begun(start, sys.executable, "-c", program, output=Output(count))
-    with anyio.fail_after(LIMIT):
-        ended = await child.ended()
+    ended = await end_of(child)
     unit = 1024 if sys.platform == "linux" else 1
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 10_000_000
     assert seen == 50_000_000 + 4
@@ -182,8 +180,7 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
     child = await start("echo", "done")
     writing = os.open(f"/proc/{child.keeper.pid}/fd/1", os.O_WRONLY) if sys.platform == "linux" else None
     await child.go()
-    with anyio.fail_after(LIMIT):
-        await child.ended()
+    await end_of(child)
     assert printed(child) == "done\n"
     if writing is not None:
         os.close(writing)
@@ -192,7 +189,7 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
 @linux
 async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> None:
     child, line, _ = await up(start, "sh", "-c", "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4")
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.status, ended.why, ended.leftovers) == (4, "exited", 2)
     assert living(pids(line)) == []
     assert "left running were killed" in printed(child)
@@ -210,7 +207,7 @@ pipe.send(Failure("x" * 100_000 + "last line"))
 """
     progress: list[Progress] = []
     child = await begun(start, sys.executable, "-c", program, output=Output(Lines(), progress.append))
-    ended = await child.ended()
+    ended = await end_of(child)
     assert ended.status == 0, printed(child)
     assert progress == [Progress(1, 3, "ä\n" * 250), Progress(2.5)]
     assert ended.error is not None
@@ -246,7 +243,7 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
         raise RuntimeError(*lines)
 
     child = await begun(start, "sh", "-c", "echo a; echo b", output=Output(fail))
-    await child.ended()
+    await end_of(child)
     assert printed(child) == "a\nb\n"
     told = [problem.args for problem in problems if isinstance(problem, RuntimeError)]
     assert [line for lines in told for line in lines] == ["a", "b"]
@@ -259,7 +256,7 @@ async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:
         for child in some:
             group.start_soon(child.go)
     for child in some:
-        await child.ended()
+        await end_of(child)
     assert [printed(child) for child in some] == [f"{n}\n" for n in range(20)]
     assert open_descriptors() <= descriptors
     assert threading.active_count() <= threads
@@ -304,6 +301,6 @@ async def test_a_report_in_the_middle_of_a_stack_is_read_and_the_stack_is_whole(
     child = await start(sys.executable, "-c", program, env={}, output=Output(Lines(), done.append))
     taken = child._pipes.others = []
     await child.go()
-    await child.ended()
+    await end_of(child)
     assert done == [Progress(1)]
     assert taken == [b"Stack (most recent call first):", b'  File "/srv/{".py", line 7 in works']

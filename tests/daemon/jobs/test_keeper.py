@@ -19,7 +19,7 @@ from daemon.jobs.processes.spawn import ChildNotStarted
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
 from lease.clock import boottime
-from tests.daemon.jobs.conftest import Start, begun, printed, up
+from tests.daemon.jobs.conftest import Start, begun, end_of, printed, up
 from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in, state
 from tests.daemon.jobs.trust import a_page, end_trust
 from tests.support.memory_cgroup import MemoryCgroup
@@ -43,7 +43,7 @@ def memory_cgroup() -> Iterator[MemoryCgroup]:
 async def killed(child: Child) -> ChildEnd:
     """Let its keeper kill it."""
     child.kill()
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.why, child._keeper_killed) == ("killed", False)
     return ended
 
@@ -56,7 +56,7 @@ async def killed(child: Child) -> ChildEnd:
 async def test_exit_statuses_and_signals_are_told(
     start: Start, command: str, status: int | None, number: int | None
 ) -> None:
-    ended = await (await begun(start, "sh", "-c", command)).ended()
+    ended = await end_of(await begun(start, "sh", "-c", command))
     assert (ended.status, ended.signal, ended.why, ended.leftovers) == (status, number, "exited", 0)
 
 
@@ -65,7 +65,7 @@ HUNGRY = "print('begun', flush=True); text = bytearray(80_000_000); text[::4096]
 
 async def test_the_memory_of_the_largest_process_of_the_tree_is_told(start: Start) -> None:
     commands = ["true"], ["sh", "-c", '"$0" -c "$1" & wait', sys.executable, HUNGRY]
-    small, large = [await (await begun(start, *command)).ended() for command in commands]
+    small, large = [await end_of(await begun(start, *command)) for command in commands]
     for one in (small, large):
         assert (one.status, one.out_of_memory) == (0, False)
     assert 0 < (small.peak_memory or 0) < 80_000_000 < (large.peak_memory or 0) < 200_000_000
@@ -81,7 +81,7 @@ async def test_a_child_that_the_kernel_kills_for_memory_is_told_as_such(
     child = await start("sh", "-c", command, sys.executable, HUNGRY)
     memory_cgroup.add(child.keeper.pid)
     await child.go()
-    ended = await child.ended()
+    ended = await end_of(child)
     assert printed(child).startswith("begun\n")
     assert (ended.signal, ended.status) in ((9, None), (None, 137))
     assert ended.out_of_memory
@@ -92,7 +92,7 @@ async def test_a_child_that_is_killed_otherwise_is_not(start: Start, memory_cgro
     child = await start("sh", "-c", "kill -KILL $$")
     memory_cgroup.add(child.keeper.pid)
     await child.go()
-    ended = await child.ended()
+    ended = await end_of(child)
     assert (ended.signal, ended.out_of_memory) == (9, False)
 
 
@@ -105,7 +105,7 @@ async def test_a_word_after_the_end_of_trust_starts_nothing(start: Start, tmp_pa
     os.kill(child.keeper.pid, signal.SIGCONT)
     with pytest.raises(ChildNotStarted):
         await going
-    assert (await child.ended()).why == "trust"
+    assert (await end_of(child)).why == "trust"
     assert not (tmp_path / "ran").exists()
     page.close()
 
@@ -116,7 +116,7 @@ async def test_the_tree_is_killed_when_trust_ends(start: Start, trust: TrustPage
     members = pids(line)
     assert len(living(members)) == 3
     until = end_trust(trust, 1.0)
-    ended, at = await child.ended(), boottime()
+    ended, at = await end_of(child), boottime()
     assert at >= until
     starvation.assert_within(1.0, until, at, "the tree is gone")
     assert (ended.signal, ended.why) == (signal.SIGKILL, "trust")
@@ -127,7 +127,7 @@ async def test_trust_that_is_extended_keeps_it_running(start: Start, trust: Trus
     child = await begun(start, "sleep", "1000")
     first = end_trust(trust, 1.0)
     trust.extend(first + 0.5)
-    assert (await child.ended()).why == "trust"
+    assert (await end_of(child)).why == "trust"
     assert boottime() >= first + 0.5
 
 
@@ -176,7 +176,7 @@ async def test_a_child_that_is_deaf_to_sigterm_is_killed_after_kill_time(start: 
     child, _, _ = await up(start, "sh", "-c", DEAF)
     began = boottime()
     child.stop(0.3)
-    ended, at = await child.ended(), boottime()
+    ended, at = await end_of(child), boottime()
     assert (ended.signal, ended.why) == (signal.SIGKILL, "stopped")
     assert at - began >= 0.3
     starvation.assert_within(2.0, began, at, "it is killed")
@@ -187,7 +187,7 @@ async def test_kill_time_is_for_the_whole_tree(start: Start, tmp_path: Path) -> 
     inner = f'trap "sleep 0.3; echo done > {tmp_path}/done; exit" TERM; echo up; while :; do sleep 0.01; done'
     child, _, _ = await up(start, "sh", "-c", f"sh -c '{inner}'; true")
     child.stop(10)
-    assert (await child.ended()).why == "stopped"
+    assert (await end_of(child)).why == "stopped"
     assert (tmp_path / "done").exists()
 
 
@@ -195,7 +195,7 @@ async def test_a_second_stop_may_shorten_kill_time(start: Start) -> None:
     child, _, _ = await up(start, "sh", "-c", DEAF)
     child.stop(3600)
     child.stop(0)
-    assert (await child.ended()).why == "stopped"
+    assert (await end_of(child)).why == "stopped"
 
 
 @linux
@@ -247,7 +247,7 @@ async def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has
 ) -> None:
     monkeypatch.setattr(spawn, "_limit_of_children", 99)
     child = await begun(start, "sh", "-c", "ulimit -Sn; ulimit -Hn")
-    await child.ended()
+    await end_of(child)
     assert printed(child) == f"99\n{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n"
 
 

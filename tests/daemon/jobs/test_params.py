@@ -16,7 +16,7 @@ from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.spawn import ChildNotStarted, start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.templates import Template
-from tests.daemon.jobs.conftest import Start, printed
+from tests.daemon.jobs.conftest import Start, end_of, printed
 from tests.daemon.jobs.ways import WAYS, wait_until_ended
 from tests.support.programs import ran
 from tests.support.waiting import wait_until
@@ -47,7 +47,7 @@ async def handed(start: Start, params: Mapping[str, Any], *argv: str) -> Child:
 async def sizes(start: Start, params: Mapping[str, Any]) -> list[str]:
     child = await handed(start, params, "sh", "-c", SIZES)
     await child.go()
-    await child.ended()
+    await end_of(child)
     return printed(child).split()
 
 
@@ -82,7 +82,7 @@ async def test_the_file_goes_also_where_the_keeper_is_killed(start: Start, folde
     await child.go()
     assert files(folder) == 1
     os.kill(child.keeper.pid, signal.SIGKILL)
-    assert (await child.ended()).why == "abandoned"
+    assert (await end_of(child)).why == "abandoned"
     assert files(folder) == 0
 
 
