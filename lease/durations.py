@@ -33,7 +33,7 @@ def parse_duration(value: Duration) -> float:
         if re.fullmatch(r"\d+(?:\.\d+)?", text):
             seconds = float(text)
         elif _WHOLE.fullmatch(text):
-            seconds = sum([float(number) * _UNITS[unit] for number, unit in _PART.findall(text)])
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         else:
             raise InvalidDuration(_complaint(value, negative=text.startswith("-")))
     if not math.isfinite(seconds) or seconds < 0:

@@ -55,7 +55,7 @@ class RunExecution:
 
     def __post_init__(self, lease: Lease) -> None:
         self.held = HeldRun(self.context, self.claimed, lease)
-        has_child = not {"process", "command"}.isdisjoint([job.isolation for job in self.schedule.jobs])
+        has_child = any(job.isolation in {"process", "command"} for job in self.schedule.jobs)
         self._trust = self.context.trust.take(lease.trusted_until) if has_child else None
         self._resumption = Resumption(self.schedule, self.claimed.jobs)
         self._before = self._resumption.before()

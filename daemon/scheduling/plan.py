@@ -158,7 +158,7 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
         planned_until = span.end
         if ledger.is_full:
             break
-        unfinished = unfinished or None in [one.skip for one in decided]
+        unfinished = unfinished or any(one.skip is None for one in decided)
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
         runs=ledger.runs(),
@@ -282,7 +282,7 @@ def fold(decided: Iterable[Verdict | Counted]) -> Iterator[Verdict | Counted]:
     """Yield what was decided, and of each stretch of skipped instants all but the newest 1,000 as one count."""
     for skip, stretch in groupby(decided, key=attrgetter("skip")):
         same = list(stretch)
-        to_last_count = max([place for place, one in enumerate(same, 1) if isinstance(one, Counted)], default=0)
+        to_last_count = max((place for place, one in enumerate(same, 1) if isinstance(one, Counted)), default=0)
         beyond = 0 if skip is None else max(to_last_count, len(same) - LONGEST_STRETCH)
         if skip is not None and beyond:
             yield Counted(reduce(Tally.and_then, [one.tally for one in same[:beyond]]), skip)

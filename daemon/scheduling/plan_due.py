@@ -199,8 +199,7 @@ def _plan_instants(
 
 def _is_ready(decided: Plan, now: datetime) -> bool:
     """Return whether a run of a plan may start at once."""
-    starts = [one.available_at for one in decided.runs if one.state == "pending" and not one.waits]
-    return bool(starts) and min(starts) <= now
+    return any(one.state == "pending" and not one.waits and one.available_at <= now for one in decided.runs)
 
 
 def _skipped(row: DueSchedule, decided: Plan) -> Counter[tuple[str, SkipReason]]:
@@ -337,8 +336,8 @@ def _new_rows(connection: Connection, application: str, decision: Decision) -> l
     lease = lease_name(application, schedule)
     new = [planned for planned in decision.plan.runs if not planned.extends]
     away_from = None
-    if missed := [one.scheduled_for for one in new if one.reason == "missed"]:
-        seen = statements.replica.last_seen(connection, application, missed[0])
+    if (missed := next((one.scheduled_for for one in new if one.reason == "missed"), None)) is not None:
+        seen = statements.replica.last_seen(connection, application, missed)
         since = decision.row.planned_until
         away_from = since if seen is None else max(since, seen)
     rows = []

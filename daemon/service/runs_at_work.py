@@ -125,7 +125,7 @@ class RunsAtWork:
         def places(ending: int) -> int:
             nonlocal asked
             # Which room they free is not known here.
-            freed = 0 if [room for room in self._rooms if room.is_short] else ending
+            freed = 0 if any(room.is_short for room in self._rooms) else ending
             asked = min(MOST, self.free_places + freed) if self._may_claim() else 0
             return asked
 

@@ -79,7 +79,7 @@ class WriteBatcher:
 
     async def _write_set(self, these: "Sequence[_Waiting]", claims: "Sequence[_Claiming]" = ()) -> None:
         all_ = [*these, *claims]
-        ending = len([waiting for waiting in these if isinstance(waiting.write, EndRun)])
+        ending = sum(isinstance(waiting.write, EndRun) for waiting in these)
         places = [claiming.places(ending) for claiming in claims]  # here: a transaction may run in another thread
 
         def transaction(connection: Connection) -> tuple[list[Any], list[list[ClaimedRun]]]:
