@@ -1,7 +1,6 @@
 """Defaults: what a file says once for all its schedules and jobs, in TOML and in Python."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,6 @@ def from_toml(folder: Path, text: str) -> Application:
     path = folder / "shop.toml"
     path.write_text(text)
     return load(str(path))
-
-
-def python(**settings: Any) -> Schedules:
-    return Schedules("shop", **settings)
 
 
 def job(run: Any) -> None:
@@ -77,26 +72,19 @@ def test_none_is_not_given() -> None:
     assert schedules.application().schedule("n").jobs[0].retries == 0
 
 
-def test_a_task_goes_without_what_only_a_child_has() -> None:
+def test_a_task_and_a_thread_go_without_what_only_a_child_has() -> None:
     schedules = Schedules("shop", cwd="/srv", env={"A": "1"}, timeout="1m")
     schedules.every(60)(task)
+    schedules.every(60, name="thread", isolation="thread")(job)
     schedules.every(60, name="child", isolation="process")(task)
-    made = schedules.application()
-    [of_task], [of_child] = made.schedule("task").jobs, made.schedule("child").jobs
-    assert (of_task.env, of_task.cwd, of_task.timeout) == ({}, None, 60.0)
-    assert (of_child.env, of_child.cwd) == ({"A": "1"}, "/srv")
+    found = [one for schedule in schedules.application().schedules for one in schedule.jobs]
+    assert [(one.isolation, one.env, one.cwd, one.timeout) for one in found] == [
+        ("task", {}, None, 60.0),
+        ("thread", {}, None, 60.0),
+        ("process", {"A": "1"}, "/srv", 60.0),
+    ]
     with pytest.raises(DefinitionError, match="env: a task runs inside the replica"):
         schedules.every(60, name="other", env={"B": "1"})(task)
-
-
-def test_so_does_a_thread() -> None:
-    def work(run: Any) -> None:
-        """A job in a thread."""
-
-    schedules = Schedules("shop", cwd="/srv", env={"A": "1"}, timeout="1m")
-    schedules.every(60, isolation="thread")(work)
-    job = schedules.application().schedule("work").jobs[0]
-    assert (job.isolation, job.env, job.cwd, job.timeout) == ("thread", {}, None, 60.0)
 
 
 def test_definitions_that_mean_the_same_are_the_same_with_defaults_and_without(tmp_path: Path) -> None:
@@ -118,58 +106,6 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
         "cwd": "/srv",
         "env": ["LANG", "LEVEL"],
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ('[defaults]\ntimezon = "UTC"\n', 'defaults.timezon: there is no such setting; did you mean "timezone"?'),
-        ('[defaults]\ntimezone = "Mars"\n', 'defaults.timezone: there is no time zone "Mars"; use an IANA name'),
-        ('[defaults]\ntimeout = "soon"\n', "defaults.timeout: 'soon' is not a duration; write it like"),
-        ("[defaults]\nretries = -1\n", "defaults.retries: -1 is too small; write 0 or more"),
-        (
-            '[defaults]\ncron = "@daily"\n',
-            "defaults.cron: this setting cannot be a default for all schedules; write it in [schedules.N",
-        ),
-        (
-            '[defaults]\nisolation = "task"\n',
-            "defaults.isolation: this setting cannot be a default for all jobs; write it in jobs = [{",
-        ),
-        ("[defaults]\nenv = { A = 1 }\n", 'defaults.env: the value of "A" is not a string; put it in quotes'),
-        ('defaults = "UTC"\n', "defaults: it is not a table; write [defaults]"),
-        (
-            'timezone = "UTC"\n',
-            "timezone: this is a setting of schedules and jobs; write it under [defaults] to give it",
-        ),
-        ('[default]\ntimezone = "UTC"\n', 'default: there is no such setting; did you mean "defaults"?'),
-    ],
-)
-def test_what_is_wrong_with_them_is_said_once_and_of_them(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        from_toml(tmp_path, HEAD + text + TAIL)
-    assert str(caught.value).startswith(f"{tmp_path}/shop.toml: {sentence}")
-
-
-@pytest.mark.parametrize(
-    ("define", "sentence"),
-    [
-        (lambda: python(timezon="UTC"), 'timezon: there is no such setting; did you mean "timezone"?'),
-        (lambda: python(revison=3), 'revison: there is no such setting; did you mean "revision"?'),
-        (
-            lambda: python(timezone="Berlin"),
-            'timezone: there is no time zone "Berlin"; did you mean "Europe/',
-        ),
-        (lambda: python(cron="@daily"), "cron: this setting cannot be a default for all schedules; give it to .cron()"),
-        (
-            lambda: python(isolation="task"),
-            "isolation: this setting cannot be a default for all jobs; give it to .job()",
-        ),
-    ],
-)
-def test_so_is_what_is_wrong_with_those_of_python(define: Callable[[], object], sentence: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        define()
-    assert str(caught.value).startswith(sentence)
 
 
 def test_each_of_them_is_checked_as_the_setting_that_it_is_the_default_of() -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
@@ -23,29 +22,10 @@ def job(run: Any) -> None:
     """A job."""
 
 
-async def task(run: Any) -> None:
-    """A job that is async."""
-
-
-class Called:
-    async def __call__(self, run: Any) -> None:
-        """A job of a kind that is not taken."""
-
-
 def one(**settings: Any) -> Schedule:
     schedules = Schedules("shop")
     schedules.add("nightly", **({"cron": "0 2 * * *"} | settings)).job(job)
     return schedules.application().schedule("nightly")
-
-
-def refusal(define: Callable[[Schedules], Any]) -> str:
-    schedules = Schedules("shop")
-    with pytest.raises(DefinitionError) as caught:  # noqa: PT012 (some come with a definition, some with the whole)
-        define(schedules)
-        schedules.application()
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
 
 
 def test_a_decorated_function_is_a_schedule_of_one_job_named_after_it() -> None:
@@ -101,84 +81,6 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
     assert schedules.application().schedule("tick").jobs[0].function is not None
 
 
-@pytest.mark.parametrize(
-    ("define", "sentence"),
-    [
-        (lambda s: s.add("n", at="2026-02-30T02:00:00Z"), "day is out of range for month); write it like"),
-        (lambda s: one(misfire_grace_time=60), 'there is no such setting; did you mean "start_within"?'),
-        (lambda s: one(args=[7]), 'there is no such setting; did you mean "params"?'),
-        (lambda s: s.add(one, every="1m"), "the function one is not the name of a schedule; give a string"),
-        (
-            lambda s: one(keep="30d"),
-            'schedule "nightly", keep: "30d" does not say how much to keep; write it like { days',
-        ),
-        (
-            lambda s: one(long=True),
-            'schedule "nightly", long: True does not say from when on a run is long; write it like "30m", or { warn',
-        ),
-        (lambda s: one(long={}), "long: {} does not say from when on a run is long"),
-        (lambda s: one(long="soon"), 'long: warn = "soon" is not a duration; write it like "30m", or { warn'),
-        (lambda s: one(long={"warn": "0s"}), 'long: warn = "0s" is too short; write at least 0.001 seconds'),
-        (lambda s: one(long={"crit": "1h"}), 'long: "crit" is not a level; did you mean "critical"?'),
-        (
-            lambda s: one(long={"warn": "1h", "emergency": "1h"}),
-            "long: emergency does not come after warn; write a longer duration for emergency",
-        ),
-        (
-            lambda s: one(params={"rows": "x" * 1_000_000}),
-            'schedule "nightly", params: the parameters have 1,000,012 bytes as JSON, but at most 1,000,000 are allowed',
-        ),
-        (lambda s: one(lock={"slots": 3}), "lock: {'slots': 3} does not name a lock; write it like \"api\""),
-        (lambda s: one(lock=3), "lock: 3 is not the name of a lock"),
-        (lambda s: one(lock={"name": "api", "slot": 3}), 'lock: a lock has no "slot"; did you mean "slots"?'),
-        (
-            lambda s: one(lock={"name": "api", "slots": "3"}),
-            'lock: slots = "3" is not a whole number; write digits only',
-        ),
-        (lambda s: one(lock={"name": "api", "slots": True}), "lock: slots = True is not a whole number"),
-        (lambda s: one(lock={"name": "api", "slots": 0}), "lock: a lock cannot have 0 slots; write a number from 1"),
-        (lambda s: one(lock={"name": "api", "slots": 1_001}), "lock: a lock cannot have 1,001 slots"),
-        (
-            lambda s: one(lock={"name": "x" * 254, "slots": 2}),
-            "names leases of 256 characters; at most 255 are allowed",
-        ),
-        (lambda s: one(priority=1), "priority: "),
-        (
-            lambda s: [
-                s.add("a", every=60, lock="api").command("work", "true"),
-                s.add("b", every=60, lock={"name": "api", "slots": 3}).command("work", "true"),
-            ],
-            'schedule "b", lock: the lock "api" has 3 slots here, and 1 slot in "a"; write the same number in both',
-        ),
-        (
-            lambda s: s.add("-x", every=60).command("work", "true"),
-            'the name of a schedule "-x" begins with "-"; commands would read it as an option: give it another name; was = "-x"',
-        ),
-        (
-            lambda s: s.add("x", every=60).command("--work", "true"),
-            'schedule "x": the name of a job "--work" begins with "-"; commands would read it as an option',
-        ),
-        (
-            lambda s: s.every(60, isolation="thread", cwd="/tmp")(job),  # noqa: S108
-            'job "job", cwd: a thread runs inside the replica',
-        ),
-        (lambda s: one(run_timeout=0), "run_timeout: 0 is too short"),
-        (lambda s: one(stall_after="soon"), "stall_after: "),
-    ],
-)
-def test_a_definition_that_cannot_be_used_is_refused_with_a_sentence(
-    define: Callable[[Schedules], Any], sentence: str
-) -> None:
-    assert sentence in refusal(define)
-
-
-def test_names_must_fit_into_the_name_of_a_lease_together() -> None:
-    schedules = Schedules("a" * 200)
-    schedules.add("b" * 200, every=60).job(job)
-    with pytest.raises(DefinitionError, match="together they name a lease, which has at most 230 characters"):
-        schedules.application()
-
-
 def test_an_error_names_file_line_schedule_job_and_setting() -> None:
     error = DefinitionError(Place(schedule="nightly", job="sync", field="timeout"), "it is bad", "mend it")
     assert str(error.found_in("s.py", 3)) == 's.py, line 3: schedule "nightly", job "sync", timeout: it is bad; mend it'
@@ -199,11 +101,6 @@ def test_starts_and_ends_are_bounds_that_belong_to_it_and_an_interval_counts_fro
 def test_an_interval_counts_from_the_whole_second_of_its_anchor() -> None:
     anchor = NOON + timedelta(microseconds=734_221)
     assert next(one(cron=None, every="1m").instants(anchor, anchor)) == NOON + timedelta(minutes=1)
-
-
-def test_a_disabled_schedule_has_no_instants() -> None:
-    """Rule 13."""
-    assert list(one(enabled=False).instants(NOON, NOON)) == []
 
 
 def test_the_digest_changes_with_anything_but_the_stored_form_holds_no_secret() -> None:

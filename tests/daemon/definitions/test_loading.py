@@ -140,35 +140,6 @@ def test_what_is_not_there_is_told(folder: Path, spec: str, sentence: str) -> No
     assert sentence in refusal(spec)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("x = 1\n", "bad.py: there is no Schedules in it; make one: schedules ="),
-        ("\n1/0\n", "bad.py, line 2: importing it failed with ZeroDivisionError: division by zero; "),
-        ("\ndef broken(:\n", "bad.py, line 2: SyntaxError: invalid syntax; correct that line"),
-        ("import no_such_thing\n", "bad.py, line 1: importing it failed with ModuleNotFoundError: No module named"),
-        (
-            "import sys\nsys.exit(3)\n",
-            "bad.py, line 2: importing it failed with SystemExit: 3; put the code that exits",
-        ),
-        ("raise ValueError('two\\nlines')\n", "bad.py, line 1: importing it failed with ValueError: two lines; "),
-        ("raise ValueError\n", "bad.py, line 1: importing it failed with ValueError; "),
-        (
-            PLAIN + "schedules.add('tick', every=1)\n",
-            'bad.py, line 7: there are two schedules named "tick"; rename one of them',
-        ),
-        (
-            PLAIN + "\nschedules.add('n', cron='0 2 * *')\n",
-            'bad.py, line 8: schedule "n", cron: "0 2 * *" has 4 fields',
-        ),
-        (PLAIN + "schedules.add('n', every=1)\n", 'bad.py: schedule "n": it has no job'),
-    ],
-)
-def test_what_goes_wrong_in_the_file_is_told_with_its_line(folder: Path, text: str, sentence: str) -> None:
-    (folder / "bad.py").write_text(text)
-    assert refusal("bad.py").startswith(sentence)
-
-
 def test_nothing_is_left_of_a_file_that_could_not_be_loaded(folder: Path) -> None:
     (folder / "bad.py").write_text("1/0")
     refusal("bad.py")

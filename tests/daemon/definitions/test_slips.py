@@ -1,31 +1,19 @@
-"""Slips in a Python file: each is taken as it is meant, or refused with one sentence that says what to write."""
+"""Jobs in Python that are taken, however they are written; what is refused is in `test_refusals.py`."""
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import daemon
 from daemon import AsyncRun, Run, Schedules
-from daemon.definitions.application import Application
 from daemon.definitions.schedule import Job, Schedule
-from daemon.definitions.sources.load import load
 from daemon.definitions.values.work import _MODULE_OF_RUNS, _RUNS
 from daemon.errors import DefinitionError
 
 if TYPE_CHECKING:
     from daemon import AsyncRun as OnlyForTypes
-
-HEAD = "from daemon import AsyncRun, Run, Schedules\nschedules = Schedules('shop')\n"
-NIGHTLY = "nightly = schedules.add('nightly', every=60)\n"
-
-
-def loaded(folder: Path, text: str) -> Application:
-    path = folder / "shop.py"
-    path.write_text(HEAD + text)
-    return load(str(path))
 
 
 def job(run: Any) -> None:
@@ -48,57 +36,6 @@ class Shop:
     @classmethod
     def of_class(cls, run: Run) -> None:
         """A job."""
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            "@schedules.cron\ndef tick(run): ...",
-            'shop.py, line 3: the decorator .cron does not say when tick is due; write it with parentheses: .cron("*/5',
-        ),
-        ("@schedules.every\nasync def tick(run): ...", 'write it with parentheses: .every("10m")'),
-        ("@schedules.at\ndef tick(run): ...", 'write it with parentheses: .at("2026-07-01T02:00:00Z")'),
-        (
-            "@schedules.every(60)\nasync def tick(run: Run): ...",
-            'schedule "tick", job "tick": an async function gets an AsyncRun, not a Run; write (run: AsyncRun)',
-        ),
-        (
-            "@schedules.every(60)\ndef tick(r: AsyncRun): ...",
-            "a function that is not async gets a Run, not an AsyncRun; write (r: Run), or make it `async def`",
-        ),
-        ("@schedules.every(60)\nasync def tick(run: 'Run'): ...", "gets an AsyncRun, not a Run"),
-        ("import daemon\n@schedules.every(60)\ndef tick(run: 'daemon.AsyncRun'): ...", "gets a Run, not an AsyncRun"),
-        (
-            "class Shop:\n    @schedules.every(60)\n    def tick(self, run): ...",
-            "it is a method, which would get the run as its `self`; define it outside of its class, or as a static",
-        ),
-        (
-            "class Shop:\n    @schedules.every(60)\n    def tick(self): ...",
-            "it is a method, which would get the run as",
-        ),
-        (
-            "class Shop:\n    @schedules.every(60)\n    @classmethod\n    def tick(cls, run): ...",
-            "it is a class method; define it outside of its class, or as a static method",
-        ),
-        ("@schedules.every(60)\ndef tick(run, more): ...", "the function takes (run, more), but a job is called with"),
-        ("@schedules.every(60)\ndef tick(*, run): ...", "the function takes (*, run), but a job is called with"),
-        (
-            "for _ in range(2):\n    @schedules.every(60)\n    def tick(run): ...",
-            'line 4: there are two schedules named "tick"; rename one of them',
-        ),
-    ],
-)
-def test_a_slip_is_told_in_one_sentence_with_its_remedy(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        loaded(tmp_path, text)
-    assert sentence in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_job_without_parentheses_is_taken(tmp_path: Path) -> None:
-    made = loaded(tmp_path, f"{NIGHTLY}@nightly.job\ndef one(run): ...\n@nightly.job()\nasync def two(run): ...")
-    assert [job.name for job in made.schedule("nightly").jobs] == ["one", "two"]
 
 
 async def async_run(run: AsyncRun) -> None: ...

@@ -1,4 +1,4 @@
-"""Definitions in TOML, and the sentences about what is wrong in them."""
+"""Definitions in TOML; what is wrong in them is in `test_refusals.py`."""
 
 from pathlib import Path
 
@@ -38,7 +38,6 @@ async def customers(run): ...
 class Prices:
     @staticmethod
     def load_all(run): ...
-number = 7
 """
 
 
@@ -53,16 +52,6 @@ def write(folder: Path, text: str) -> str:
     path = folder / "shop.toml"
     path.write_text(text)
     return str(path)
-
-
-def refusal(folder: Path, text: str) -> str:
-    path = write(folder, text)
-    with pytest.raises(DefinitionError) as caught:
-        load(path)
-    sentence = str(caught.value)
-    assert sentence.startswith(path)
-    assert "\n" not in sentence
-    return sentence.removeprefix(path)
 
 
 def test_toml_says_the_same_as_python(folder: Path) -> None:
@@ -87,27 +76,6 @@ def test_it_is_found_again_from_any_folder(folder: Path, monkeypatch: pytest.Mon
     application = load("shop.toml")
     monkeypatch.chdir("/")
     assert load(application.spec) == application
-
-
-HEAD = 'application = "shop"\n[schedules.n]\nevery = 60\n'
-JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (HEAD + "every = 61", "Cannot overwrite a value (at line 4, column 11, the end of the file)"),
-        (HEAD + JOBS + "max_retries = 3", 'n", max_retries: there is no such setting; did you mean "retries"?'),
-        (HEAD + 'jobs = [{ name = "a", call = "toml_shop_sync" }]', 'call: "toml_shop_sync" does not name a function'),
-        (
-            HEAD + 'jobs = [{ name = "a", call = "toml_shop_sync:custmers" }]',
-            ': schedule "n", job "a", call: "toml_shop_sync" has no "custmers"; did you mean "customers"?',
-        ),
-        (HEAD + 'jobs = [{ name = "a", call = "toml_shop_sync:number" }]', "is 7, not a function"),
-    ],
-)
-def test_what_is_wrong_is_told_in_one_sentence_with_its_place(folder: Path, text: str, sentence: str) -> None:
-    assert sentence in refusal(folder, text)
 
 
 def test_a_file_that_is_not_utf_8_is_told(folder: Path) -> None:
