@@ -1,6 +1,5 @@
 """The page about alerts: what its monitors see of a schedule that fails, of one that succeeds, and of no database."""
 
-import configparser
 import json
 import re
 import shlex
@@ -14,7 +13,7 @@ import pytest
 from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact
 from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
-from tests.docs.pages import ROOT, blocks, on_the_path
+from tests.docs.pages import ROOT, blocks, on_the_path, unit
 from tests.support.programs import ran
 from tests.support.receiver import Receiver
 
@@ -114,17 +113,10 @@ def test_the_plugin_tells_no_answer_from_a_problem(folder: Folder) -> None:
 
 
 def test_the_unit_and_the_crontab_run_the_check_of_the_page() -> None:
-    service, timer = map(_unit, blocks(PAGE, "ini"))
+    service, timer = map(unit, blocks(PAGE, "ini"))
     assert shlex.split(service["Service"]["ExecStart"])[1:] == shlex.split(CHECK)[1:]
     assert re.search(rf"\b{CHECK.strip()}\b", CRONTAB)
     assert re.fullmatch(r"\*:0/\d", timer["Timer"]["OnCalendar"])
-
-
-def _unit(text: str) -> configparser.ConfigParser:
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its manual says
-    unit.read_string(text)
-    return unit
 
 
 def test_the_probes_are_those_of_a_replica() -> None:

@@ -1,17 +1,14 @@
 """The program that shows how to embed a replica runs under a web server as it stands, and says whether it is ready."""
 
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, blocks, started
 from tests.support.waiting import LIMIT, wait_until
 
 PAGE = ROOT / "docs" / "how-to" / "schedules" / "embed.md"
@@ -23,17 +20,7 @@ def test_the_application_that_is_shown_serves_is_ready_and_drains(tmp_path: Path
     setting, *words = shlex.split(lines.splitlines()[1])
     name, _, value = setting.partition("=")
     (tmp_path / "app.py").write_text(program)
-    log = tmp_path / "log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", *words, "--port", "0"],
-            cwd=tmp_path,
-            env={**inherited, "PYTHONPATH": str(ROOT), name: value},
-            stdout=output,
-            stderr=output,
-        )
-    try:
+    with started(["-W", "error", "-m", *words, "--port", "0"], tmp_path, **{name: value}) as (server, log):
         wait_until(lambda: b"running on" in log.read_bytes() or server.poll() is not None, "it serves")
         found = re.search(r"running on (http://\S+)", log.read_text())
         assert found, log.read_text()
@@ -42,6 +29,3 @@ def test_the_application_that_is_shown_serves_is_ready_and_drains(tmp_path: Path
         server.send_signal(signal.SIGTERM)
         assert server.wait(LIMIT) == -signal.SIGTERM
         assert "Application shutdown complete" in log.read_text()
-    finally:
-        server.kill()
-        server.wait()

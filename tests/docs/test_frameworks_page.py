@@ -1,14 +1,10 @@
 """The page about Django, FastAPI and Celery: its programs do what it says, where the frameworks are installed."""
 
-import os
 import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lease.sync
-from tests.docs.pages import ROOT, blocks, run_program
+from tests.docs.pages import ROOT, blocks, run_program, started
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -93,30 +89,6 @@ def test_a_view_and_a_command_of_django_write_nothing_while_another_holds_their_
     assert (rows(folder, "charge"), rows(folder, "export")) == (0, 0)
 
 
-@contextmanager
-def started(folder: Path, words: Sequence[str], **environment: str) -> Iterator[Path]:
-    """A process of the project that ends with the block; yields its log."""
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *words],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield log
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(LIMIT)
-        finally:
-            process.kill()
-            process.wait()
-        sys.stderr.write(log.read_text())
-
-
 def posted(address: str) -> int:
     """Return the status of the answer."""
     try:
@@ -131,7 +103,7 @@ def posted(address: str) -> int:
 def test_an_endpoint_of_fastapi_works_under_a_lease(folder: Path) -> None:
     (folder / "app.py").write_text(FASTAPI.replace('wait="5s"', 'wait="0.1s"'))
     words = ("-m", "uvicorn", "app:app", "--port", "0")
-    with started(folder, words, DATABASE_URL="sqlite+aiosqlite:///shop.db") as log:
+    with started(words, folder, DATABASE_URL="sqlite+aiosqlite:///shop.db") as (_, log):
         wait_until(lambda: "running on" in log.read_text(), "it serves")
         found = re.search(r"running on (http://\S+)", log.read_text())
         assert found
@@ -154,7 +126,7 @@ def test_a_task_of_celery_works_under_a_lease_in_a_forked_worker(folder: Path) -
     settings = {"DATABASE_URL": "sqlite:///shop.db", "BROKER_URL": "filesystem://"}
     words = ("-m", "celery", "-A", "tasks", "worker", "--pool=prefork", "--concurrency=2", "--loglevel=info")
     send = "import tasks; [tasks.export.delay('2026-06-01') for _ in range(2)]"
-    with started(folder, words, **settings) as log:
+    with started(words, folder, **settings) as (_, log):
         wait_until(lambda: " ready." in log.read_text(), "the worker is ready")
         with held_by_another(folder, "export/2026-06-01"):
             with pytest.MonkeyPatch.context() as patch:

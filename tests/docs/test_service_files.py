@@ -1,6 +1,5 @@
 """The files for service managers that the docs show: systemd, Docker, Kubernetes and platforms with a start command."""
 
-import configparser
 import json
 import re
 import shlex
@@ -18,16 +17,6 @@ from tests.docs.pages import PAGES, ROOT, blocks
 from tests.support.programs import ran
 
 DEPLOY = ROOT / "docs" / "how-to" / "operate" / "deploy.md"
-KEYS = {
-    "Unit": {"Description", "After", "Wants", "OnFailure"},
-    "Service": {
-        *("Type", "User", "WorkingDirectory", "EnvironmentFile", "ExecStartPre", "ExecStart", "Restart", "RestartSec"),
-        *("TimeoutStartSec", "TimeoutStopSec", "WatchdogSec", "KillMode"),
-    },
-    "Timer": {"OnCalendar"},
-    "Install": {"WantedBy"},
-}
-"""Those of systemd's that the docs use."""
 
 
 def units() -> Iterator[tuple[str, str]]:
@@ -35,16 +24,6 @@ def units() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for number, text in enumerate(blocks(page, "ini")):
             yield f"{page.stem}-{number}.{'timer' if '[Timer]' in text else 'service'}", text
-
-
-@pytest.mark.parametrize("text", [text for _, text in units()], ids=[name for name, _ in units()])
-def test_a_unit_has_sections_and_keys_that_systemd_knows(text: str) -> None:
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its manual says
-    unit.read_string(text)
-    assert set(unit.sections()) <= set(KEYS)
-    for section in unit.sections():
-        assert set(unit[section]) <= KEYS[section]
 
 
 @pytest.mark.usefixtures("processes")
