@@ -1,5 +1,6 @@
-"""The lines for those who change the code, which would take minutes or write files: their programs take them."""
+"""What those who change the code read: lines that would take minutes or write files, which their programs take, and code as it is."""
 
+import inspect
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ from alembic.config import CommandLine
 from packaging.requirements import Requirement
 
 from benchmarks.options import read_options
+from tests.chaos import effect
 from tests.docs.pages import ROOT, blocks
 
 
@@ -46,3 +48,7 @@ def test_the_lines_of_contributing_are_taken() -> None:
     assert one[:2] == [*everything, "--upgrade-package"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert one[2] in {Requirement(each).name for each in project["optional-dependencies"]["daemon"]}
+
+
+def test_the_evidence_prints_how_the_worker_looks_for_its_own_row_first() -> None:
+    assert blocks(ROOT / "docs" / "internals" / "evidence.md", "python") == [inspect.getsource(effect._add)]
