@@ -1,8 +1,6 @@
 """Installations in schemas of one PostgreSQL database, side by side; what cannot be a schema is refused."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,11 +14,10 @@ from daemon.cli import main
 from daemon.store import migrations
 from daemon.store.migrations.state import REVISIONS
 from lease import Grant, LeaseError
-from lease.database.address import describe, parse_address, plain_url
+from lease.database.address import describe, parse_address
 from lease.sync import LeaseClient
-from tests.support.loading import ROOT
 from tests.support.postgres import plain, query
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 JOBS = """
 import os
@@ -40,19 +37,6 @@ nightly.command("tell", "echo schema $LEASED_SCHEMA", timeout="1m")
 """
 
 
-def leased(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "leased", *arguments],
-        cwd=folder,
-        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
-
-
 def tables_in(url: str) -> set[tuple[str, str]]:
     return set(query(url, "SELECT schemaname, tablename FROM pg_tables WHERE tablename IN ('lease', 'run')"))
 
@@ -68,19 +52,15 @@ def test_two_installations_side_by_side_know_nothing_of_each_other(
     (tmp_path / "shop.py").write_text(JOBS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEASED_DATABASE_URL", url)
+    once = ("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
     for schema, times in (("ops", 2), ("Order", 1)):
         monkeypatch.setenv("LEASED_SCHEMA", schema)
         assert main(["status"]) == 1, "there are no tables yet"
         assert main(["db", "upgrade"]) == 0
         assert f"?schema={schema}: applied" in capsys.readouterr().out
         for _ in range(times):
-            ran = leased(
-                tmp_path,
-                *("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web"),
-                LEASED_DATABASE_URL=url,
-                LEASED_SCHEMA=schema,
-            )
-            assert ran.returncode == 0, ran.stdout + ran.stderr
+            done = ran([sys.executable, "-P", "-m", "leased", *once], tmp_path)
+            assert done.returncode == 0, done.stdout + done.stderr
         assert main(["audit"]) == 0
         assert main(["db", "restored", "--force"]) == 0
         capsys.readouterr()
@@ -128,25 +108,23 @@ def test_the_script_makes_the_schema_and_the_same_tables(empty_postgres_url: str
     assert "CREATE SCHEMA" not in migrations.sql("postgresql")
 
 
-def test_other_programs_get_the_url_without_the_schema() -> None:
-    url = "postgresql://u:p@h/db?sslmode=require&schema=ops"
-    assert plain_url(url) == "postgresql://u:p@h/db?sslmode=require"
-    assert describe(parse_address(url)) == "postgresql://u:***@h/db?schema=ops"
+def test_the_schema_is_shown_unless_it_is_the_one_of_every_database() -> None:
+    assert (
+        describe(parse_address("postgresql://u:p@h/db?sslmode=require&schema=ops"))
+        == "postgresql://u:***@h/db?schema=ops"
+    )
     assert describe(parse_address("postgresql://h/db?schema=public")) == "postgresql://h/db"
 
 
 @pytest.mark.parametrize(
     ("url", "schema", "sentence"),
     [
-        ("sqlite:///x.db", "ops", "SQLite has no schemas; leave the schema out"),
-        ("sqlite:///x.db?schema=ops", None, "SQLite has no schemas; leave the schema out"),
         (
             "postgresql://h/db",
             "a" * 64,
             "the name of a schema has at most 63 characters, but 'aaaaaaaaaaaaaaaaaaaa'… has 64",
         ),
         ("postgresql://h/db", "", "'' cannot be the schema of leased's tables"),
-        ("postgresql://h/db", 'x"; DROP', "cannot be the schema of leased's tables: use letters from a to z"),
         ("postgresql://h/db", "pg_catalog", "use none of PostgreSQL's own"),
         ("postgresql://h/db", "ä", "use letters from a to z"),
         ("postgresql://h/db?schema=a&schema=b", None, "names several schemas; name one"),

@@ -16,7 +16,6 @@ from sqlalchemy.pool import NullPool
 from daemon.answers.status import StatusFound
 from daemon.cli.commands.reading.status import drains, show_status
 from daemon.cli.screen import Times
-from daemon.errors import NotFound
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import usual
 from daemon.store.views.history import read_run, read_runs
@@ -231,21 +230,16 @@ def test_of_many_schedules_at_once_fewer_runs_say_what_is_usual(rows: Rows, monk
     assert usual.read_usual(rows.connection, both[:1]) == {("shop", "nightly"): usual.Usual(390, 600, 24)}
 
 
-def test_a_running_run_whose_lease_has_ended_is_stuck(rows: Rows) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_a_running_run_whose_lease_has_ended_or_gone_stale_is_stuck(rows: Rows, *, held: bool) -> None:
     rows.schedule()
     rows.replica()
-    run_id = rows.running(held=False)
+    run_id = rows.running(held=held)
+    if held:
+        statements.renewing("replica-1", -1, 1)(rows.connection)
     (problem,) = problems(read_overview(rows.connection))
     assert (problem.kind, problem.run_id) == ("stuck", run_id)
     assert "its lease (token 1) is no longer held" in problem.text
-
-
-def test_a_running_run_whose_lease_has_gone_stale_is_stuck(rows: Rows) -> None:
-    rows.schedule()
-    rows.replica()
-    rows.running()
-    statements.renewing("replica-1", -1, 1)(rows.connection)
-    assert [problem.kind for problem in problems(read_overview(rows.connection))] == ["stuck"]
 
 
 def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
@@ -346,39 +340,22 @@ def test_a_counted_run_tells_its_span(rows: Rows) -> None:
     assert found.seconds is None
 
 
-def test_show_tells_every_attempt_with_its_token_and_holder(rows: Rows) -> None:
+def test_show_tells_every_attempt_of_each_job_with_its_token_and_holder(rows: Rows) -> None:
     rows.schedule()
     run_id = rows.run("succeeded", token=8, holder="replica-2", attempt=2, params='{"customer": 7}')
-    rows.job(run_id, "customers", "succeeded")
+    rows.job(run_id, "customers", "succeeded", done=598, total=598, message="598 zones")
     rows.job(run_id, "orders", "abandoned", position=1)
     rows.job(run_id, "orders", "succeeded", position=1, attempt=2, token=8, holder="replica-2", log_tail="done")
     detail = read_run(rows.connection, run_id)
     assert detail.params == {"customer": 7}
-    assert [(job.job, job.attempt, job.state, job.token, job.holder) for job in detail.jobs] == [
-        ("customers", 1, "succeeded", 7, "replica-1"),
-        ("orders", 1, "abandoned", 7, "replica-1"),
-        ("orders", 2, "succeeded", 8, "replica-2"),
-    ]
-    assert detail.jobs[0].seconds == pytest.approx(30)
-
-
-def test_a_run_that_is_not_there_is_one_sentence(rows: Rows) -> None:
-    with pytest.raises(NotFound, match=r"^run 4711 does not exist"):
-        read_run(rows.connection, 4711)
-
-
-def test_a_run_has_the_attempts_of_each_job(rows: Rows) -> None:
-    rows.schedule()
-    run_id = rows.run("succeeded")
-    rows.job(run_id, "zones", "succeeded", done=598, total=598, message="598 zones")
-    rows.job(run_id, "verify", "failed", position=1, error="oh")
-    rows.job(run_id, "verify", "succeeded", position=1, attempt=2, token=9, holder="replica-2", done=4)
-    found = read_run(rows.connection, run_id).by_job
-    assert {name: [(job.state, job.done) for job in attempts] for name, attempts in found.items()} == {
-        "zones": [("succeeded", 598)],
-        "verify": [("failed", None), ("succeeded", 4)],
+    assert {
+        name: [(job.attempt, job.state, job.token, job.holder, job.done) for job in attempts]
+        for name, attempts in detail.by_job.items()
+    } == {
+        "customers": [(1, "succeeded", 7, "replica-1", 598)],
+        "orders": [(1, "abandoned", 7, "replica-1", None), (2, "succeeded", 8, "replica-2", None)],
     }
-    assert sum(job.seconds for job in found["verify"]) == pytest.approx(60)
+    assert sum(job.seconds for job in detail.jobs) == pytest.approx(90)
 
 
 def test_locks_tell_who_holds_what_and_for_which_run(rows: Rows) -> None:
