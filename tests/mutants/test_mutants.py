@@ -16,7 +16,6 @@ from tests.mutants.copies import ROOT, copy_mutated, copy_product
 from tests.mutants.mutant import Checks, Edit, Kind, Mutant, MutantOutdatedError
 from tests.mutants.mutants import MUTANTS, read
 from tests.mutants.running import SECONDS, TESTS_FAILED, run_tests, where_imported
-from tests.mutants.table import table
 
 pytestmark = [pytest.mark.mutants, pytest.mark.timeout(SECONDS + 60)]
 
@@ -145,15 +144,6 @@ def fits(mutant: Mutant) -> None:
             compile(text, file, "exec")
 
 
-def test_a_mutant_of_code_that_has_changed_is_told_in_one_sentence() -> None:
-    edit = Edit("daemon/jobs/processes/keeper.py", "no such text", "")
-    with pytest.raises(
-        MutantOutdatedError,
-        match=r'daemon/jobs/processes/keeper\.py: what a mutant replaces \("no such text".* 0 times',
-    ):
-        edit.apply("something else")
-
-
 def test_a_mutant_is_read_from_its_lines() -> None:
     text = "# why\n\n[a] late\nit is\nwrong\nlease/a.py\n  if:\n-     b\n+     c\n+     d\nlease/a.py\n- e\neach x::\n  y[{}]\n"
     edits = (Edit("lease/a.py", "if:\n    b", "if:\n    c\n    d"), Edit("lease/a.py", "e\n", ""))
@@ -161,14 +151,6 @@ def test_a_mutant_is_read_from_its_lines() -> None:
     assert [*read(text)] == [Mutant("a", "it is wrong", edits, caught_by, in_campaigns="late")]
     with pytest.raises(ValueError, match="a: nonsense"):
         list(read(f"{text}nonsense\n"))
-
-
-def test_the_table_has_each_mutant_with_its_checks() -> None:
-    head, _, *rows = table(MUTANTS).splitlines()
-    assert head.startswith("| mutant | what is wrong |")
-    for row, mutant in zip(rows, MUTANTS, strict=True):
-        assert row.startswith(f"| {mutant.name} | {mutant.says} |")
-        assert all(f"`{check}`" in row for checks in mutant.caught_by.values() for check in checks)
 
 
 def test_names_are_given_once() -> None:

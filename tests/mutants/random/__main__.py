@@ -7,8 +7,8 @@ them.
     --repeat FILE           tries the mutants of such results again, instead of drawing new ones
     --measured FILE         keeps which test runs which lines, for the next campaign on the same tree
 
-pytest collects the tests of `--tests`, given `--pytest-args` and `--env`: `--pytest-args="-m 'not extended'"`. Of these, a
-mutant is tried with the tests that run the mutated lines, and then with others of the same file, up to `--most` seconds
+pytest collects the tests of `--tests`, given `--pytest-args`: `--pytest-args="-m 'not extended'"`. Of these, a mutant
+is tried with the tests that run the mutated lines, and then with others of the same file, up to `--most` seconds
 in all; quick ones run first. A test that fails must fail again, alone, and pass on the product itself.
 
 Lines are measured only in the process of the test. A test that runs a line only in the replicas or jobs that it starts
@@ -75,7 +75,7 @@ def _tried(cases: list[Result], options: argparse.Namespace, part: Part, named: 
         server = start_server(stack)
         campaign = Campaign(
             options.tree, folder, server.url, options.jobs, say,
-            shlex.split(options.pytest_args), dict(options.env), options.most,
+            shlex.split(options.pytest_args), options.most,
         )  # fmt: skip
         measured = _measured(campaign, options, part)
         to_try = [case for case in cases if case.to_try]
@@ -106,13 +106,6 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _variable(said: str) -> tuple[str, str]:
-    name, equals, value = said.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{said!r} is not NAME=VALUE")
-    return name, value
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.mutants.random", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -125,9 +118,6 @@ def _options() -> argparse.Namespace:
         "--tests", nargs="+", metavar="PATH", help="files and folders of tests, instead of all of the part"
     )
     parser.add_argument("--pytest-args", default="", metavar="ARGS", help="more arguments for pytest, as one")
-    parser.add_argument(
-        "--env", type=_variable, action="append", default=[], metavar="NAME=VALUE", help="for the tests"
-    )
     parser.add_argument("--most", type=float, default=MOST_SECONDS, metavar="SECONDS", help="of tests for each (120)")
     parser.add_argument("--tree", type=Path, default=ROOT, metavar="DIR", help="the checkout to mutate (this one)")
     parser.add_argument("--repeat", type=Path, metavar="FILE", help="the results whose mutants are tried again")

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,6 @@ class Campaign:
     tell: Callable[[str], None]
     options: Sequence[str] = ()
     """More arguments for pytest, such as those that select tests."""
-    variables: Mapping[str, str] = field(default_factory=dict)
     most: float = MOST_SECONDS
     _pass_alone: dict[str, bool] = field(default_factory=dict)
 
@@ -50,7 +49,7 @@ class Campaign:
 
     @property
     def _bench(self) -> Bench:
-        return Bench(self._product, self.server, self.options, self.variables)
+        return Bench(self._product, self.server, self.options)
 
     def collect(self, tests: Iterable[str]) -> list[str]:
         """Return the nodes that pytest collects from these files and folders.
@@ -64,7 +63,7 @@ class Campaign:
             self.server,
             seconds=LONGEST_COLLECTING,
             options=options,
-            variables={**FEWER, **self.variables},
+            variables=FEWER,
         )
         if outcome.status != 0:
             raise RuntimeError(f"the tests could not be collected:\n{outcome.output}")
@@ -95,7 +94,7 @@ class Campaign:
             limit=LIMIT,
             seconds=LONGEST_MEASURING,
             options=(*MEASURING, f"--measure={package}", f"--measured={target}", *self.options),
-            variables={**FEWER, **self.variables},
+            variables=FEWER,
         )
         if not target.exists():
             raise RuntimeError(f"the tests could not be measured:\n{outcome.output}")

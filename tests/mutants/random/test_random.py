@@ -315,32 +315,22 @@ def test_results_name_their_mutants_for_the_next_campaign(tmp_path: Path) -> Non
     assert [named.find(one) for one in again] == drawn
 
 
-def test_the_report_has_those_that_survived_and_the_reason_of_those_that_are_none() -> None:
-    one, other, third = draw({"toy/toy.py": TOY}, 1, 3)
+def test_the_report_has_each_fate_and_compares_with_the_earlier_campaign() -> None:
+    drawn = draw({"toy/toy.py": TOY}, 1, 5)
+    before = [Earlier(Name.of(one), 0, "an old test") for one in drawn]
     results = [
-        Result(one, Trial(None, 3, 1.0, left_out=2)),
-        Result(other, Trial("a test", 2, 1.0)),
-        Result(third, equivalent="no one can see it"),
+        Result(drawn[0], Trial(None, 3, 1.0, left_out=2), earlier=before[0]),
+        Result(drawn[1], Trial("a test", 2, 1.0), earlier=before[1]),
+        Result(drawn[2], Trial("a test", 2, 1.0), earlier=Earlier(Name.of(drawn[2]), 0, None)),
+        Result(drawn[3], equivalent="no one can see it"),
+        Result(None, earlier=before[4]),
     ]
     said = table(results)
-    assert f"+ {one.now}" in said
-    assert "SURVIVED 3 tests (2 more were left out for time)" in said
+    assert f"+ {drawn[0].now}" in said
+    assert "SURVIVED 3 tests (2 more were left out for time), caught before by an old test" in said
     assert "equivalent: no one can see it" in said
-    assert said.endswith("3 mutants: 1 caught, 1 survived, 1 equivalent (2 s)")
-
-
-def test_the_report_compares_with_the_earlier_campaign_and_tells_what_is_gone() -> None:
-    one, other, third, fourth = draw({"toy/toy.py": TOY}, 1, 4)
-    results = [
-        Result(one, Trial(None, 3, 1.0), earlier=Earlier(Name.of(one), 0, "a test")),
-        Result(other, Trial("a test", 2, 1.0), earlier=Earlier(Name.of(other), 0, "an old test")),
-        Result(third, Trial("a test", 2, 1.0), earlier=Earlier(Name.of(third), 0, None)),
-        Result(None, earlier=Earlier(Name.of(fourth), 0, "an old test")),
-    ]
-    said = table(results)
-    assert "SURVIVED 3 tests, caught before by a test" in said
     assert "GONE, caught before by an old test" in said
-    assert "4 mutants: 2 caught, 1 survived, 1 gone" in said
+    assert "5 mutants: 2 caught, 1 survived, 1 equivalent, 1 gone (3 s)" in said
     assert said.endswith("before: 3 caught; of these 2 are not now, and 1 others are")
 
 

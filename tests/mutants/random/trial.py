@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.copies import copy_mutated
@@ -53,7 +53,6 @@ class Bench:
     product: Path
     server: str | None = None
     options: Sequence[str] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, copy: Path, nodes: Sequence[str], seconds: float) -> Outcome:
         listed = copy / "nodes.txt"
@@ -65,7 +64,7 @@ class Bench:
             limit=LIMIT,
             seconds=seconds,
             options=(*OPTIONS, *self.options),
-            variables={**FEWER, **self.variables},
+            variables=FEWER,
         )
 
 
