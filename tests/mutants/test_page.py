@@ -1,10 +1,13 @@
-"""The page of the mutants has the current table, and the other pages know how many there are."""
+"""The page of the mutants has the current tables, and the other pages know how many there are; and of each mutant it is
+known whether a campaign catches it, or what keeps it from that.
+"""
 
 import re
 
 import pytest
 
 from tests.mutants.copies import ROOT
+from tests.mutants.in_campaigns.found import BEYOND, CAUGHT, TRIED
 from tests.mutants.mutants import MUTANTS
 from tests.mutants.table import PAGE, filled
 from tests.support.levels import IN_MAKE_TEST
@@ -12,7 +15,13 @@ from tests.support.levels import IN_MAKE_TEST
 
 def test_their_page_has_each_mutant_with_its_checks() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page == filled(page), "write the table again: make docs"
+    assert page == filled(page), "write the tables again: make docs"
+    assert f"{TRIED} of these {sum(map(len, BEYOND.values()))}" in page
+
+
+def test_each_mutant_is_caught_by_a_campaign_or_has_one_reason() -> None:
+    placed = sorted([*CAUGHT["postgres"], *(name for names in BEYOND.values() for name in names)])
+    assert placed == sorted(mutant.name for mutant in MUTANTS if "postgres" in mutant.caught_by)
 
 
 def test_each_page_that_counts_them_counts_right() -> None:
