@@ -3,19 +3,15 @@
 import os
 import shlex
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import lease.sync
-from tests.docs.pages import ROOT, blocks, run_program
+from tests.docs.pages import ROOT, blocks, run_program, started
 from tests.lease.stores import SELDOM
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, wait_until
 
 PAGE = ROOT / "docs" / "how-to" / "locks" / "run-a-job-on-one-host.md"
 EXPORT, EXPORT_OF_THE_DAY, COMMAND, LEADER = blocks(PAGE, "python")
@@ -65,31 +61,16 @@ def test_a_command_of_a_crontab_runs_or_skips_quietly(
     assert (done.stdout, done.stderr, done.returncode) == ("dumps --file /backup/shop.sql shop\n", "", 3)
 
 
-@contextmanager
-def started(program: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, program],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 @pytest.mark.usefixtures("processes", "shared_url")
 def test_the_next_leads_when_the_leader_has_ended(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(LEADER)
-    with ExitStack() as stack:
-        for term in (1, 2):
-            leader = stack.enter_context(started("program.py", tmp_path))
-            assert leader.stdout is not None
-            assert leader.stdout.readline() == f"sent in term {term}\n"
-            leader.send_signal(signal.SIGINT)
-            assert leader.wait(LIMIT) != 0
+    assert [led(tmp_path), led(tmp_path)] == ["sent in term 1", "sent in term 2"]
+
+
+def led(folder: Path) -> str:
+    """Return what a leader says first, and end it."""
+    with started(["program.py"], folder) as (leader, log):
+        wait_until(lambda: "\n" in log.read_text(), "it leads")
+        leader.send_signal(signal.SIGINT)
+        assert leader.wait(LIMIT) != 0
+        return log.read_text().splitlines()[0]
