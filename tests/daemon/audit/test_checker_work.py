@@ -32,81 +32,50 @@ def written(token: int, seconds: float, holder: str = "") -> Written:
     return Written(a_grant(token, holder), at(seconds))
 
 
-# Writes
-
-
-def test_writes_under_a_grant_in_force_or_lapsed_are_right() -> None:
-    history: list[Fact] = [
-        granted(1, 0),
-        written(1, 3),
-        written(1, 20),
-        granted(2, 21),
-        written(2, 22),
-        FencedWriteRefused(a_grant(1), at(23)),
-    ]
-    assert broken(history) == []
-
-
-@pytest.mark.parametrize("seconds", [5, 5.0 - 1e-6])
-def test_a_write_exactly_at_the_end_or_just_before_is_right(seconds: float) -> None:
-    assert broken([granted(1, 0), written(1, seconds), ended(1, 5)]) == []
-
-
-def test_a_write_after_the_release_is_named() -> None:
-    assert said([granted(1, 0), ended(1, 5), written(1, 6)]) == (
-        "writes: a write under token 1 of lease 'nightly' was committed at 2026-07-01 12:00:06+00:00, "
-        "after the grant had ended at 2026-07-01 12:00:05+00:00"
-    )
-
-
-def test_a_write_after_the_settlement_is_named() -> None:
-    settled: list[Fact] = [GrantEnded(a_grant(1), at(20)), RunSettled(7, a_grant(1), at(20))]
-    assert broken([granted(1, 0), *settled, written(1, 20.001)]) == [Promise.WRITES]
-
-
-def test_a_write_after_the_next_grant_is_named() -> None:
-    assert broken([granted(1, 0), granted(2, 15), written(1, 16)]) == [Promise.WRITES]
-
-
-def test_a_write_after_a_grant_but_one_is_named() -> None:
-    history: list[Fact] = [granted(1, 0), granted(2, 15), ended(2, 16), granted(3, 17), written(1, 18)]
-    assert broken(history) == [Promise.WRITES]
-
-
-def test_a_write_under_a_grant_that_never_was_is_named() -> None:
-    assert said([granted(1, 0), written(2, 1)]) == (
-        "writes: a write was committed under token 2 of lease 'nightly', which was never granted"
-    )
-
-
-def test_a_write_by_another_than_the_holder_is_named() -> None:
-    assert broken([granted(1, 0), written(1, 1, "thief")]) == [Promise.WRITES]
-
-
-# Work
-
-
 def worked(token: int, began: float, last_seen: float, *survivors: int) -> Worked:
     return Worked(a_grant(token), at(began), at(last_seen), survivors)
 
 
-def test_work_that_is_dead_before_the_next_grant_is_right() -> None:
-    history: list[Fact] = [granted(1, 0), worked(1, 1, 13), granted(2, 15), worked(2, 16, 20)]
-    assert broken(history) == []
+# Writes and work
+
+SETTLED: list[Fact] = [ended(1, 20), RunSettled(7, a_grant(1), at(20))]
+RIGHT: dict[str, list[Fact]] = {
+    "a write in force or lapsed": [written(1, 3), written(1, 20), granted(2, 21), written(2, 22)],
+    "a write that was refused": [granted(2, 21), FencedWriteRefused(a_grant(1), at(23))],
+    "a write at the end": [written(1, 5), ended(1, 5)],
+    "work that is dead before the next grant": [worked(1, 1, 13), granted(2, 15), worked(2, 16, 20)],
+    "work after the trust has ended, while nobody was granted the lease": [worked(1, 1, 40)],
+}
+WRONG: dict[str, list[Fact]] = {
+    "after the settlement": [*SETTLED, written(1, 20.001)],
+    "after the next grant": [granted(2, 15), written(1, 16)],
+    "after a grant but one": [granted(2, 15), ended(2, 16), granted(3, 17), written(1, 18)],
+    "by another than the holder": [written(1, 1, "thief")],
+}
 
 
-def test_work_after_the_trust_has_ended_hurts_nobody_while_nobody_was_granted_the_lease() -> None:
-    assert broken([granted(1, 0), worked(1, 1, 40)]) == []
+@pytest.mark.parametrize("history", RIGHT.values(), ids=RIGHT)
+def test_writes_and_work_under_a_grant_are_right(history: list[Fact]) -> None:
+    assert broken([granted(1, 0), *history]) == []
 
 
-def test_a_child_alive_after_the_next_grant_is_named() -> None:
+@pytest.mark.parametrize("history", WRONG.values(), ids=WRONG)
+def test_a_write_is_named_that_came(history: list[Fact]) -> None:
+    assert broken([granted(1, 0), *history]) == [Promise.WRITES]
+
+
+def test_what_is_written_or_done_too_late_is_named_with_its_times() -> None:
+    assert said([granted(1, 0), ended(1, 5), written(1, 6)]) == (
+        "writes: a write under token 1 of lease 'nightly' was committed at 2026-07-01 12:00:06+00:00, "
+        "after the grant had ended at 2026-07-01 12:00:05+00:00"
+    )
+    assert said([granted(1, 0), written(2, 1)]) == (
+        "writes: a write was committed under token 2 of lease 'nightly', which was never granted"
+    )
     assert said([granted(1, 0), worked(1, 1, 16), granted(2, 15)]) == (
         "children: work under token 1 of lease 'nightly' was alive at 2026-07-01 12:00:16+00:00, "
         "after token 2 was granted at 2026-07-01 12:00:15+00:00"
     )
-
-
-def test_survivors_that_an_attempt_finds_are_named() -> None:
     assert said([granted(1, 0), ended(1, 5), granted(2, 5), worked(2, 6, 7, 4711, 4712)]) == (
         "children: work under token 2 of lease 'nightly' started while processes of earlier attempts were alive: 4711, 4712"
     )
@@ -137,34 +106,29 @@ def recovers(claimed: float, *outages: tuple[float, float]) -> bool:
     return not found
 
 
-def test_a_run_that_goes_on_in_time_is_right() -> None:
+def test_a_run_that_goes_on_too_late_is_named() -> None:
     assert recovers(20)
     assert recovers(36)
-
-
-def test_a_run_that_goes_on_too_late_is_named() -> None:
+    assert broken(cut_off(4000)) == [], "without a bound"
     assert said(cut_off(36.5), WITHIN) == (
         "recovery: run 7 resumed 16.50 s after its lost grant had gone stale, "
         "without an outage in between: more than 16 s"
     )
 
 
-def test_a_grant_that_was_not_renewed_is_stale_as_its_granting_has_it() -> None:
+@pytest.mark.parametrize(
+    ("renewal", "latest"),
+    [
+        ([], 31),  # it is stale as its granting has it
+        ([GrantRenewed(a_grant(1), at(5))], 21),  # when is not known: from its last sign of life
+    ],
+)
+def test_a_grant_is_stale_as_is_known_of_it(renewal: list[Fact], latest: float) -> None:
     def history(claimed: float) -> list[Fact]:
-        return [fact for fact in cut_off(claimed) if not isinstance(fact, GrantRenewed)]
+        return [*(fact for fact in cut_off(claimed) if not isinstance(fact, GrantRenewed)), *renewal]
 
-    assert broken(history(31), WITHIN) == []
-    assert broken(history(31.001), WITHIN) == [Promise.RECOVERY]
-
-
-def test_a_grant_of_which_is_not_known_when_it_is_stale_counts_from_its_last_sign_of_life() -> None:
-    def history(claimed: float) -> list[Fact]:
-        return [
-            GrantRenewed(a_grant(1), at(5)) if isinstance(fact, GrantRenewed) else fact for fact in cut_off(claimed)
-        ]
-
-    assert broken(history(21), WITHIN) == []
-    assert broken(history(21.001), WITHIN) == [Promise.RECOVERY]
+    assert broken(history(latest), WITHIN) == []
+    assert broken(history(latest + 0.001), WITHIN) == [Promise.RECOVERY]
 
 
 def test_a_run_that_was_proven_dead_may_go_on_before_its_grant_is_stale() -> None:
@@ -218,15 +182,24 @@ def test_a_run_on_its_last_chance_may_wait_for_others_of_its_kind() -> None:
     assert too_late(replace(dead, run=4))
 
 
-def test_without_a_bound_no_recovery_is_too_late() -> None:
-    assert broken(cut_off(4000)) == []
-
-
-def test_the_time_counts_from_the_end_of_an_outage() -> None:
-    assert recovers(56, (6, 40))
-    assert not recovers(56.001, (6, 40))
-    assert recovers(56, (30, 40))
-    assert not recovers(56.001, (30, 40))
+@pytest.mark.parametrize(
+    ("latest", "outages"),
+    [
+        (56, [(6, 40)]),
+        (56, [(30, 40)]),
+        (36, [(6, 16)]),  # it ended before the grant was stale
+        (36, [(-9, 5), (37, 60)]),  # before the last renewal, and after the claim
+        (61, [(6, 25), (24, 30), (26, 27), (40, 45)]),  # one after the other: the last end counts
+        (86, [(60, 70), (30, 50)]),
+        (66, [(36, 50)]),
+        (36, [(36.001, 50)]),  # it was late already
+        (38, [(21, 22), (60, 79)]),
+    ],
+    ids=str,
+)
+def test_the_time_counts_from_the_end_of_an_outage(latest: float, outages: list[tuple[float, float]]) -> None:
+    assert recovers(latest, *outages)
+    assert not recovers(latest + 0.001, *outages)
 
 
 def test_time_for_which_the_machine_was_busy_with_others_does_not_count() -> None:
@@ -242,39 +215,14 @@ def test_time_for_which_the_machine_was_busy_with_others_does_not_count() -> Non
     assert not busy(38.001, 12, 22, 3)
 
 
-def test_an_outage_that_ended_before_the_grant_was_stale_excuses_nothing() -> None:
-    assert recovers(36, (6, 16))
-    assert not recovers(36.001, (6, 16))
-
-
-def test_of_outages_one_after_the_other_the_last_end_counts() -> None:
-    assert recovers(61, (6, 25), (24, 30), (26, 27), (40, 45))
-    assert not recovers(61.001, (6, 25), (24, 30), (26, 27), (40, 45))
-    assert recovers(86, (60, 70), (30, 50))
-    assert not recovers(86.001, (60, 70), (30, 50))
-
-
-def test_an_outage_that_began_once_it_was_late_excuses_nothing() -> None:
-    assert recovers(50, (36, 50))
-    assert not recovers(50, (36.001, 50))
-    assert not recovers(80, (21, 22), (60, 79))
-
-
-def test_an_outage_before_the_last_renewal_or_after_the_claim_excuses_nothing() -> None:
-    assert not recovers(36.001, (-9, 5), (37, 60))
-
-
 def test_a_run_waits_while_another_one_has_the_lease_that_they_share() -> None:
     def history(claimed: float, *others: Fact) -> list[Fact]:
         return [granted(2, 21), *others, *cut_off(claimed, token=3)]
 
-    # Until 36 it has it, or until it is renewed no more, or has ended it.
-    assert broken(history(52), WITHIN) == []
-    assert broken(history(52.001), WITHIN) == [Promise.RECOVERY]
-    assert broken(history(71, renewed(2, 40)), WITHIN) == []
-    assert broken(history(71.001, renewed(2, 40)), WITHIN) == [Promise.RECOVERY]
-    assert broken(history(46, ended(2, 30)), WITHIN) == []
-    assert broken(history(46.001, ended(2, 30)), WITHIN) == [Promise.RECOVERY]
+    until: list[tuple[float, list[Fact]]] = [(52, []), (71, [renewed(2, 40)]), (46, [ended(2, 30)])]
+    for latest, of_the_other in until:
+        assert broken(history(latest, *of_the_other), WITHIN) == []
+        assert broken(history(latest + 0.001, *of_the_other), WITHIN) == [Promise.RECOVERY]
     (recovery,) = recoveries(history(46), Tenures(history(46)))
     assert recovery.took == timedelta(seconds=16)
 
