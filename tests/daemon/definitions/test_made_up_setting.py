@@ -1,5 +1,5 @@
 """A setting that is declared in one place is found in all: a copy of the product gets three that
-nobody has heard of. How a wrong value of any setting is refused says `test_read.py`."""
+nobody has heard of. How a wrong value of any setting is refused says `test_refusals.py`."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(product: Path, *arguments: str, **variables: str) -> tuple[str, str]:
     """Return what a program of the copy writes to its output, and its errors."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
-    done = ran([sys.executable, *arguments], product, {**inherited, "PYTHONPATH": str(product)}, **variables)
+    done = ran([sys.executable, *arguments], product, {**inherited, "PYTHONPATH": str(product), **variables})
     return done.stdout, done.stderr
 
 
