@@ -2,8 +2,6 @@
 translator says in our words what pydantic finds wrong, whatever a setting's type.
 """
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,18 +14,10 @@ from daemon.errors import DefinitionError, Place
 from tests.data.definitions.refusals import Case, cases, judged
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
+@pytest.mark.usefixtures("own_modules")
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.get("toml") or case.get("python"))
-def test_a_wrong_definition_is_refused_as_the_table_says(case: Case, folder: Path) -> None:
-    now = judged(case, folder)
+def test_a_wrong_definition_is_refused_as_the_table_says(case: Case, tmp_path: Path) -> None:
+    now = judged(case, tmp_path)
     assert now == case, "is the new sentence the better one? python -m tests.data.definitions refusals"
 
 

@@ -3,9 +3,7 @@ And it is read back by this release, by one that has more settings, and by one t
 """
 
 import json
-import sys
 import tomllib
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,13 +20,7 @@ CHANGED = (
 UNUSED = "use it in tests/data/definitions/everything.toml, and then: python -m tests.data.definitions golden"
 
 
-@pytest.fixture(autouse=True)
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("own_modules")
 
 
 @pytest.mark.parametrize("file", FILES)

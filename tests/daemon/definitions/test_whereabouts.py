@@ -1,7 +1,7 @@
 """From `Schedules` in a process to FILE: where a child finds them again, and the names of the functions there."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -26,20 +26,16 @@ Write = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write(tmp_path: Path, own_modules: None) -> Write:
     """Write a module that can be imported; none is left after the test."""
-    monkeypatch.syspath_prepend(tmp_path)
-    before, path = set(sys.modules), list(sys.path)
+    sys.path.insert(0, str(tmp_path))
 
     def made(name: str, text: str) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
         return tmp_path / name
 
-    yield made
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-    sys.path[:] = path
+    return made
 
 
 def found_again(application: Application) -> Application:
