@@ -41,12 +41,6 @@ def test_columns_of_the_same_type_that_are_written_in_another_order_fill_their_o
     assert with_gap.read(connection.execute(select(*with_gap.columns)).one(), why="held") == Line(7, 2, "held", 3)
 
 
-def test_in_the_row_they_have_the_names_of_the_fields_and_what_follows_is_left_alone(connection: Connection) -> None:
-    line = Reader(Line, attempt=literal(2), token=literal(7))
-    row = connection.execute(select(*line.columns, literal("x").label("more"))).one()
-    assert (row.token, row.attempt, row.more, line.read(row)) == (7, 2, "x", Line(7, 2))
-
-
 def test_a_column_that_fills_no_field_is_refused_and_a_field_that_nothing_fills_is_missed() -> None:
     with pytest.raises(TypeError, match="Line has no tokens"):
         Reader(Line, tokens=literal(7), attempt=literal(2))
@@ -54,10 +48,3 @@ def test_a_column_that_fills_no_field_is_refused_and_a_field_that_nothing_fills_
         Reader(Line, token=literal(7)).read((7,))
     with pytest.raises(TypeError, match="token"):
         Reader(Line, token=literal(7), attempt=literal(2)).read((7, 2), token=8)
-
-
-def test_it_takes_the_columns_of_a_table_that_have_the_names_of_its_fields(connection: Connection) -> None:
-    table = select(literal(7).label("token"), literal(2).label("attempt"), literal("").label("why")).subquery()
-    line = Reader(Line, table, but=("why",), attempt=literal(3))
-    row = connection.execute(select(*line.columns)).one()
-    assert (list(row._mapping), line.read(row, why="held")) == (["token", "attempt"], Line(7, 3, "held"))

@@ -267,7 +267,8 @@ def replayed(store: Store, made: Sequence[dict[str, Any]], *, keep: bool) -> str
         with suppress(Undone), store.begin() as connection:
             for one in made:
                 assert executed(connection, one) == one["rows"], one["sql"]
-            end(keep=keep)
+            if not keep:
+                raise Undone
     except DBAPIError as error:
         return str(error.orig)
     return None
@@ -275,11 +276,6 @@ def replayed(store: Store, made: Sequence[dict[str, Any]], *, keep: bool) -> str
 
 class Undone(Exception):
     """The transaction is not kept."""
-
-
-def end(*, keep: bool) -> None:
-    if not keep:
-        raise Undone
 
 
 def executed(connection: Connection, one: dict[str, Any]) -> int:
