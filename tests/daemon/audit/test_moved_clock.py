@@ -42,17 +42,47 @@ def wrong(attempts: Sequence[Attempt], now: float = NOW) -> set[int]:
 # Which times cannot be true
 
 
-def test_of_no_attempts_none_is_wrong() -> None:
-    assert wrong([]) == set()
+TOLERATED: dict[str, tuple[list[Attempt], float]] = {
+    "none": ([], NOW),
+    "in the order of their making": (in_order({}), NOW),
+    "at the same moment": ([attempt(1, 0), attempt(2, 0), attempt(3, 0, None)], NOW),
+    "one ends long after later ones began": (
+        [attempt(1, 0, 5 * HOUR), attempt(2, 60), attempt(3, 120, None), attempt(4, 2 * HOUR)],
+        NOW,
+    ),
+    # Less than minutes out of order is judged like any other time.
+    "ten minutes late": ([attempt(1, 0), attempt(2, 660), attempt(3, 60), attempt(4, 120)], NOW),
+    "ten minutes early": ([attempt(1, 0), attempt(2, 60), attempt(3, -540), attempt(4, 120)], NOW),
+    "ended ten minutes before it began": ([attempt(1, 0, -600), attempt(2, 60)], NOW),
+    "ended ten minutes after now": ([attempt(1, 0, 700), attempt(2, 60)], 100),
+    "began ten minutes after now": ([attempt(1, 0), attempt(2, 700, None)], 100),
+}
+WRONG: dict[str, tuple[list[Attempt], float, set[int]]] = {
+    "late": ([attempt(1, 0), attempt(2, 660.001), attempt(3, 60), attempt(4, 120)], NOW, {2}),
+    "early": ([attempt(1, 0), attempt(2, 60), attempt(3, -540.001), attempt(4, 120)], NOW, {3}),
+    "ended before it began": ([attempt(1, 0, -600.001), attempt(2, 60)], NOW, {1}),
+    "ended after now": ([attempt(1, 0, 700.001), attempt(2, 60)], 100, {1}),
+    "the last began after now": ([attempt(1, 0), attempt(2, 700.001, None)], 100, {2}),
+    "forwards and then backwards": (in_order({4: MOVED, 5: MOVED, 9: -MOVED, 10: -MOVED}), NOW, {4, 5, 9, 10}),
+    "most of them are yet to come": (in_order(dict.fromkeys(range(3, 11), MOVED)), NOW, {*range(3, 11)}),
+    "fewer than those that began at one moment": (
+        [attempt(1, HOUR), attempt(2, HOUR + 60), *(attempt(number, 0) for number in (3, 4, 5))],
+        NOW,
+        {1, 2},
+    ),
+}
 
 
-def test_attempts_in_the_order_of_their_making_are_right() -> None:
-    assert wrong(in_order({})) == set()
-    assert wrong([attempt(1, 0), attempt(2, 0), attempt(3, 0, None)]) == set()
+@pytest.mark.parametrize(("attempts", "now"), TOLERATED.values(), ids=TOLERATED)
+def test_times_that_may_be_true_are_not_wrong(attempts: list[Attempt], now: float) -> None:
+    assert wrong(attempts, now) == set()
 
 
-def test_an_attempt_may_end_long_after_later_ones_began() -> None:
-    assert wrong([attempt(1, 0, 5 * HOUR), attempt(2, 60), attempt(3, 120, None), attempt(4, 2 * HOUR)]) == set()
+@pytest.mark.parametrize(("attempts", "now", "those"), WRONG.values(), ids=WRONG)
+def test_those_that_cannot_be_true_are_wrong_and_no_others(
+    attempts: list[Attempt], now: float, those: set[int]
+) -> None:
+    assert wrong(attempts, now) == those
 
 
 @pytest.mark.parametrize("seconds", [MOVED, -MOVED, HOUR, -HOUR])
@@ -60,41 +90,6 @@ def test_an_attempt_may_end_long_after_later_ones_began() -> None:
 def test_what_was_made_while_the_clock_was_set_wrong_is_wrong_and_nothing_else(moved: set[int], seconds: float) -> None:
     assert wrong(in_order(dict.fromkeys(moved, seconds))) == moved
     assert wrong(in_order(dict.fromkeys(moved, seconds)), now=1000.0) == moved
-
-
-def test_a_clock_set_wrong_forwards_and_then_backwards_is_wrong_both_times() -> None:
-    assert wrong(in_order({4: MOVED, 5: MOVED, 9: -MOVED, 10: -MOVED})) == {4, 5, 9, 10}
-
-
-def test_attempts_that_began_at_the_same_moment_are_as_many_as_they_are() -> None:
-    assert wrong([attempt(1, HOUR), attempt(2, HOUR + 60), attempt(3, 0), attempt(4, 0), attempt(5, 0)]) == {1, 2}
-
-
-def test_less_than_minutes_out_of_order_is_judged_like_any_other_time() -> None:
-    assert wrong([attempt(1, 0), attempt(2, 660), attempt(3, 60), attempt(4, 120)]) == set()
-    assert wrong([attempt(1, 0), attempt(2, 660.001), attempt(3, 60), attempt(4, 120)]) == {2}
-    assert wrong([attempt(1, 0), attempt(2, 60), attempt(3, -540), attempt(4, 120)]) == set()
-    assert wrong([attempt(1, 0), attempt(2, 60), attempt(3, -540.001), attempt(4, 120)]) == {3}
-
-
-def test_an_attempt_that_ended_minutes_before_it_began_is_wrong() -> None:
-    assert wrong([attempt(1, 0, -600), attempt(2, 60)]) == set()
-    assert wrong([attempt(1, 0, -600.001), attempt(2, 60)]) == {1}
-
-
-def test_an_attempt_that_ended_minutes_after_it_is_looked_at_is_wrong() -> None:
-    assert wrong([attempt(1, 0, 700), attempt(2, 60)], now=100) == set()
-    assert wrong([attempt(1, 0, 700.001), attempt(2, 60)], now=100) == {1}
-
-
-def test_an_attempt_that_began_minutes_after_it_is_looked_at_is_wrong_though_it_is_the_last() -> None:
-    assert wrong([attempt(1, 0), attempt(2, 700, None)], now=100) == set()
-    assert wrong([attempt(1, 0), attempt(2, 700.001, None)], now=100) == {2}
-
-
-def test_those_that_are_yet_to_come_are_wrong_though_they_are_the_most() -> None:
-    moved = dict.fromkeys(range(3, 11), MOVED)
-    assert wrong(in_order(moved)) == set(moved)
 
 
 # What the audit says then

@@ -51,9 +51,8 @@ def store(database_url: str) -> Iterator[Store]:
             if job == "mail":
                 opened.do(finish_run, claimed, "succeeded")
                 break
-            failed = EndedJob(
-                begin(opened, claimed, "orders" if job == "zones" else "mail", number + 1), Outcome("failed")
-            )
+            following = begin(opened, claimed, "orders" if job == "zones" else "mail", number + 1)
+            failed = EndedJob(following, Outcome("failed"))
             opened.do(finish_run, claimed, "failed", "no", job=failed)
             run_id = opened.do(retry, run_id, requested_by="ada").run_id
         yield opened
@@ -71,13 +70,9 @@ def test_a_job_that_was_taken_over_although_it_was_never_done_is_named(store: St
     assert 'took over job "zones" as done' in str(audit(store.url)[0])
 
 
-def test_a_job_that_was_done_again_although_it_was_taken_over_is_named(store: Store) -> None:
-    orders = job_run.c.run_id == 3, job_run.c.job == "mail"
-    write(store, job_run, *orders, job="orders", attempt=2)
+def test_a_job_that_was_done_again_and_a_run_that_was_tried_again_twice_are_named(store: Store) -> None:
+    write(store, job_run, job_run.c.run_id == 3, job_run.c.job == "mail", job="orders", attempt=2)
     assert 'job "orders" of run 3 of "shop/nightly" has succeeded 2 times' in "\n".join(map(str, audit(store.url)))
-
-
-def test_a_run_that_was_tried_again_twice_is_named(store: Store) -> None:
     store.do(lambda connection: connection.execute(text("DROP INDEX run_retry_key")))
     write(store, run, run.c.id == 3, retry_of=1)
     assert "tries run 1 again, and so does run 3" in "\n".join(map(str, audit(store.url)))
