@@ -15,28 +15,21 @@ def timing(**settings: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("0 2 * * *", "00 02 * * *"),
         ("0 2 * * *", "  0   2 * *  * "),
         ("0 2 * * *", "0 0 2 * * *"),
         ("0 0 * * *", "@daily"),
+        ("0 0 1 jan *", "@YEARLY"),
         ("@midnight", "@DAILY"),
-        ("0 0 1 jan *", "@yearly"),
-        ("0 9 * * MON", "0 9 * * 1"),
-        ("0 9 * * 0", "0 9 * * sun"),
         ("0 9 * * 0", "0 9 * * 7"),
         ("0 9 * * mon-fri", "0 9 * * 5,4,3,2,1,1"),
         ("0 9 * * sat-sun", "0 9 * * 0,6"),
         ("*/15 * * * *", "0,15,30,45 * * * *"),
-        ("*/15 * * * *", "0-59/15 * * * *"),
-        ("5-5 4 * * *", "5 4 * * *"),
         ("0 9 1-31 * *", "0 9 * 1-12 0-7"),
         ("0 9 1-31 * mon", "0 9 * * *"),
         ("0 9 30,31 4 *", "0 9 30 4 *"),
-        ("0 9 31 1-3 *", "0 9 31 1,3 *"),
         ("0 9 L 4 *", "0 9 30 4 *"),
         ("0 9 l * *", "0 9 31,L * *"),
         ("0 9 * * FRI#3", "0 9 * * 5#3"),
-        ("0 9 * * 7L", "0 9 * * sunL"),
         ("0 9 * * 1#1,1#2,1#3,1#4,1#5", "0 9 * * 1"),
     ],
 )
@@ -49,15 +42,12 @@ def test_cron_expressions_of_one_meaning_are_the_same_timing(one: str, other: st
     ("one", "other"),
     [
         ("0 2 * * *", "0 3 * * *"),
-        ("0 2 * * *", "2 0 * * *"),
         ("0 2 * * *", "1 0 2 * * *"),
         ("0 9 13 * fri", "0 9 */13 * fri"),
         ("0 9 13 * fri", "0 9 13 * *"),
         ("0 9 31 1-4 mon", "0 9 31 1,3 mon"),
-        ("0 9 29 2 *", "0 9 28 2 *"),
         ("0 9 L 2 *", "0 9 28,29 2 *"),
         ("0 9 L * *", "0 9 LW * *"),
-        ("0 9 15 * *", "0 9 15W * *"),
         ("0 9 * * 5L", "0 9 * * 5#4"),
     ],
 )
@@ -106,25 +96,18 @@ def test_durations_and_instants_of_one_meaning_are_the_same_timing(one: dict[str
     assert timing(**one) == timing(**other)
 
 
-@pytest.mark.parametrize(
-    ("setting", "other"),
-    [
-        ("cron", {"cron": "0 3 * * *"}),
-        ("every", {"every": 90}),
-        ("at", {"at": "2030-01-01T00:00:00Z"}),
-        ("on_request", {"on_request": True}),
-        ("timezone", {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}),
-        ("starts", {"cron": "0 2 * * *", "starts": "2030-01-01T00:00:00Z"}),
-        ("ends", {"cron": "0 2 * * *", "ends": "2030-01-01T00:00:00Z"}),
-        ("enabled", {"cron": "0 2 * * *", "enabled": False}),
-    ],
-)
-def test_each_setting_of_the_timing_makes_another(setting: str, other: dict[str, Any]) -> None:
-    assert setting in Schedule.settings(Mark.TIMING)
-    assert timing(**other) != timing(cron="0 2 * * *")
+OTHERS: dict[str, dict[str, Any]] = {
+    "cron": {"cron": "0 3 * * *"},
+    "every": {"every": 90},
+    "at": {"at": "2030-01-01T00:00:00Z"},
+    "on_request": {"on_request": True},
+    "timezone": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"},
+    "starts": {"cron": "0 2 * * *", "starts": "2030-01-01T00:00:00Z"},
+    "ends": {"cron": "0 2 * * *", "ends": "2030-01-01T00:00:00Z"},
+    "enabled": {"cron": "0 2 * * *", "enabled": False},
+}
 
 
-def test_no_setting_of_the_timing_is_left_out_above() -> None:
-    assert list(Schedule.settings(Mark.TIMING)) == [
-        *("cron", "every", "at", "on_request", "timezone", "starts", "ends", "enabled")
-    ]
+@pytest.mark.parametrize("setting", Schedule.settings(Mark.TIMING))
+def test_each_setting_of_the_timing_makes_another(setting: str) -> None:
+    assert timing(**OTHERS[setting]) != timing(cron="0 2 * * *")
