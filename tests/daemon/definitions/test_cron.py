@@ -97,29 +97,17 @@ def test_days_that_depend_on_the_month_agree_with_a_calendar(year: int, month: i
 @pytest.mark.parametrize(
     ("expression", "sentence"),
     [
-        (
-            "0 2 * *",
-            '"0 2 * *" has 4 fields, but cron has 5 (minute, hour, day of month, month, day of week), or 6 with',
-        ),
+        ("0 2 * *", '"0 2 * *" has 4 fields, but cron has 5 (minute, hour, '),
         ("0 0 0 1 1 * 2026", "has 7 fields"),
         ("0 0 31 2 *", '"0 0 31 2 *" never fires: no month of the field "2" has a day "31"; choose'),
         ("@reboot", '"@reboot": it is an event, not a time; to run something at boot, use the service'),
         ("@often", '"@often": it is unknown; use one of @hourly'),
         ("@every 5m", '"@every 5m": an interval is not cron; write every = "5m"'),
-        (
-            "@daily /bin/sync",
-            'after @daily, "/bin/sync" is not part of a time; a command belongs in a job: command = …',
-        ),
-        (
-            "CRON_TZ=Europe/Vienna 0 2 * * *",
-            'the time zone is a setting of its own; write cron = "0 2 * * *" and timezone = "Europe/Vienna"',
-        ),
+        ("@daily /bin/sync", 'after @daily, "/bin/sync" is not part of a time; a command belongs in a job'),
+        ("CRON_TZ=Europe/Vienna 0 2 * * *", 'write cron = "0 2 * * *" and timezone = "Europe/Vienna"'),
         ("TZ=UTC", 'write timezone = "UTC"'),
         ("MAILTO=ops@example.org", "this sets a variable of a crontab; jobs get MAILTO with env = { MAILTO = … }"),
-        (
-            "0 4 * * * /bin/backup -q",
-            'after five fields, "/bin/backup" is not part of a time; a command belongs in a job',
-        ),
+        ("0 4 * * * /bin/backup -q", 'after five fields, "/bin/backup" is not part of a time; a command belongs'),
         ("0 4 * * mon-fri root sync", 'after five fields, "root" is not part of a time; a command belongs in a job'),
         ("0 0 12 15W * ?", '"?" is not supported in the field day of week'),
         ("0 0 * * monday", '"monday" is not supported in the field day of week; names have three letters: write "mon"'),
@@ -143,14 +131,8 @@ def test_days_that_depend_on_the_month_agree_with_a_calendar(year: int, month: i
         ("0 0 * * 8", "8 is out of range in the field day of week"),
         ("0 0 * mon *", '"mon" is not a value of the field month'),
         ("*/90 * * * *", "the step 90 does not fit into the field minute (0 to 59); for a longer interval use `every`"),
-        (
-            "0 22-2/2 * * *",
-            '"22-2/2" in the field hour ends before it starts; to continue from 23 to 0, write "22,0,2"',
-        ),
-        (
-            "10-5 * * * *",
-            '"10-5" in the field minute ends before it starts; to continue from 59 to 0, write "10-59,0-5"',
-        ),
+        ("0 22-2/2 * * *", 'ends before it starts; to continue from 23 to 0, write "22,0,2"'),
+        ("10-5 * * * *", '"10-5" in the field minute ends before it starts; to continue from 59 to 0, write "10-59,'),
         ("0 0 * * fri-mon", 'to continue from 7 to 0, write "5-7,0-1"'),
         ("1,,2 * * * *", '"" is not supported'),
         ("\N{ARABIC-INDIC DIGIT FIVE} * * * *", "is not supported"),
