@@ -25,12 +25,6 @@ from .story import FIRST, HOURLY, RENAMED, TICKS, Story, age, audit, claim, fini
 Made = tuple[str, Story]
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def sqlite_story(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     path = tmp_path_factory.mktemp("story") / "leased.db"

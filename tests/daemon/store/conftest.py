@@ -7,7 +7,6 @@ import pytest
 from daemon.store.views.overview import read_overview
 from daemon.store.views.problems import problems
 from tests.daemon.store.test_views import Rows, rows_in
-from tests.support.store import Store
 
 
 @pytest.fixture
@@ -24,9 +23,3 @@ def calm_rows(database_url: str) -> Iterator[Rows]:
         rows.replica()
         assert problems(read_overview(rows.connection)) == ()
         yield rows
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
