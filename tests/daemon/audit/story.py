@@ -91,9 +91,8 @@ def _runs_in_a_row(store: Store) -> tuple[tuple[ClaimedRun, ClaimedRun], Claimed
     work(store, first, "zones", "orders")
 
     failing = claim(store, "hourly")
-    finished(store.do(finish_job, failing, begin(store, failing, "zones"), Outcome("succeeded")))
-    failed = EndedJob(begin(store, failing, "orders", 1), Outcome("failed", "no", status=1))
-    finished(store.do(retry_run, failing, 0.0, job=failed))
+    succeed(store, failing, "zones")
+    finished(store.do(retry_run, failing, 0.0, job=failed(store, failing, "orders", 1)))
     second = claim(store, "hourly", "h2")
     work(store, second, "orders")
 
@@ -107,12 +106,12 @@ def _runs_in_a_row(store: Store) -> tuple[tuple[ClaimedRun, ClaimedRun], Claimed
     stopped = EndedJob(begin(store, draining, "zones"), Outcome("stopped"))
     finished(store.do(hand_back, draining, job=stopped))
     hopeless = claim(store, "hourly", "h2")
-    failed = EndedJob(begin(store, hopeless, "zones"), Outcome("failed", "no"))
-    finished(store.do(finish_run, hopeless, "failed", "no", job=failed, not_started=[("orders", 1)]))
+    of_it = failed(store, hopeless, "zones")
+    finished(store.do(finish_run, hopeless, "failed", "no", job=of_it, not_started=[("orders", 1)]))
 
     asked = store.do(trigger, "shop", "hourly", requested_by="ada")
     last = claim(store, "hourly")
-    finished(store.do(finish_job, last, begin(store, last, "zones"), Outcome("succeeded")))
+    succeed(store, last, "zones")
     begin(store, last, "orders", 1)
     assert store.run(asked).available_at is None
     return (first, second), last
@@ -121,8 +120,7 @@ def _runs_in_a_row(store: Store) -> tuple[tuple[ClaimedRun, ClaimedRun], Claimed
 def _runs_at_once(store: Store) -> None:
     succeeding, failing, _ = sorted(store.claim("allowed", ttl=600.0), key=lambda claimed: claimed.run_id)
     work(store, succeeding, "work")
-    failed = EndedJob(begin(store, failing, "work"), Outcome("failed", "no"))
-    finished(store.do(finish_run, failing, "failed", "no", job=failed))
+    fail(store, failing, "work")
 
 
 def _a_shared_lock(store: Store) -> None:
@@ -143,8 +141,7 @@ def _a_shared_lock(store: Store) -> None:
 def _what_changes(store: Store) -> None:
     store.do(trigger, "shop", "renamed", requested_by="ada")
     waiting = claim(store, "renamed")
-    failed = EndedJob(begin(store, waiting, "work"), Outcome("failed", "no"))
-    finished(store.do(retry_run, waiting, 0.0, job=failed))
+    finished(store.do(retry_run, waiting, 0.0, job=failed(store, waiting, "work")))
     work(store, claim(store, "changing"), "work")
     store.sync(*SECOND)
     store.do(adopt, an_application(*SECOND), "h1", {row.digest for row in store.runs()})
@@ -220,9 +217,23 @@ def work(store: Store, claimed: ClaimedRun, *jobs: str) -> None:
     """Let these jobs succeed, and with the last of them the run."""
     *firsts, last = jobs
     for position, job in enumerate(firsts):
-        finished(store.do(finish_job, claimed, begin(store, claimed, job, position), Outcome("succeeded")))
+        succeed(store, claimed, job, position)
     ended = EndedJob(begin(store, claimed, last, len(firsts)), Outcome("succeeded"))
     finished(store.do(finish_run, claimed, "succeeded", job=ended))
+
+
+def succeed(store: Store, claimed: ClaimedRun, job: str, position: int = 0) -> None:
+    """Let a job succeed that is not the last one."""
+    finished(store.do(finish_job, claimed, begin(store, claimed, job, position), Outcome("succeeded")))
+
+
+def failed(store: Store, claimed: ClaimedRun, job: str, position: int = 0) -> EndedJob:
+    return EndedJob(begin(store, claimed, job, position), Outcome("failed", "no", status=1))
+
+
+def fail(store: Store, claimed: ClaimedRun, job: str, position: int = 0) -> None:
+    """Let a job fail for good, and with it the run."""
+    finished(store.do(finish_run, claimed, "failed", "no", job=failed(store, claimed, job, position)))
 
 
 def finish(store: Store, claimed: ClaimedRun) -> None:

@@ -8,18 +8,15 @@ import pytest
 from sqlalchemy import delete
 
 from daemon.definitions.triggers.trigger import Every
-from daemon.execution.writes.transactions import EndedJob
-from daemon.jobs.reports import Outcome
 from daemon.operations.backfill import backfill
 from daemon.operations.backfill_plan import Wanted
 from daemon.store.tables import run
 from tests.checker import Bounds, check
 from tests.checker.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from tests.daemon.audit.histories import a_grant, a_run, at
-from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 
-from .story import age, audit, begin, claim, finished, plan, work, write
+from .story import age, audit, claim, fail, plan, work, write
 
 HOURLY = a_schedule("nightly", Every(3600.0))
 RUN = replace(a_run(1, 0), backfill=3)
@@ -120,9 +117,7 @@ def store(database_url: str) -> Iterator[Store]:
         for until in (last, last):
             opened.do(backfill, Wanted("shop", "nightly", first, until), requested_by="ann@web")
         plan(opened, [HOURLY])
-        failing = claim(opened, "nightly")
-        failed = EndedJob(begin(opened, failing, "work"), Outcome("failed", "no", status=1))
-        finished(opened.do(finish_run, failing, "failed", "no", job=failed))
+        fail(opened, claim(opened, "nightly"), "work")
         opened.do(backfill, Wanted("shop", "nightly", first, second), requested_by="bob@web")
         yield opened
 

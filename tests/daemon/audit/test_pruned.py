@@ -6,17 +6,14 @@ import pytest
 from sqlalchemy import delete
 
 from daemon.audit import Promise
-from daemon.execution.writes.transactions import EndedJob
-from daemon.jobs.reports import Outcome
 from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.pruning.pruner import bound, choose_next
 from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import job_run, pruned, run
-from tests.support.completion import finish_job, finish_run
 from tests.support.store import Store, a_schedule
 
-from .story import audit, begin, claim, finished, make, tell, work
+from .story import audit, claim, fail, make, succeed, tell, work
 
 pytestmark = pytest.mark.conformance
 
@@ -59,9 +56,8 @@ def test_what_a_retry_has_taken_over_is_not_missed_when_the_run_before_has_gone(
         store.sync(a_schedule("daily", jobs=("zones", "orders")))
         store.do(trigger, "shop", "daily", requested_by="ada")
         first = claim(store, "daily")
-        finished(store.do(finish_job, first, begin(store, first, "zones"), Outcome("succeeded")))
-        failed = EndedJob(begin(store, first, "orders", 1), Outcome("failed", "no"))
-        finished(store.do(finish_run, first, "failed", "no", job=failed))
+        succeed(store, first, "zones")
+        fail(store, first, "orders", 1)
         store.do(retry, first.run_id, requested_by="ada")
         work(store, claim(store, "daily"), "orders")
         assert audit(store.url) == []

@@ -7,16 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from daemon.audit import Promise
-from daemon.execution.writes.transactions import EndedJob
-from daemon.jobs.reports import Outcome
 from daemon.operations.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.store.tables import job_run, run
-from tests.support.completion import finish_job, finish_run
+from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 
 from .histories import a_run, broken, said
-from .story import audit, begin, claim, write
+from .story import audit, claim, fail, succeed, write
 
 AGAIN = replace(a_run(2, 0), manual=True, retry_of=1)
 FAILED = a_run(1, 0, state="failed")
@@ -45,15 +43,14 @@ def store(database_url: str) -> Iterator[Store]:
     with Store(database_url) as opened:
         opened.sync(a_schedule("nightly", jobs=("zones", "orders", "mail")))
         run_id = opened.do(trigger, "shop", "nightly", requested_by="ada")
-        for number, job in enumerate(("zones", "orders", "mail")):
+        jobs = ("zones", "orders", "mail")
+        for number, job in enumerate(jobs):
             claimed = claim(opened, "nightly", f"h{number}")
-            opened.do(finish_job, claimed, begin(opened, claimed, job, number), Outcome("succeeded"))
+            succeed(opened, claimed, job, number)
             if job == "mail":
                 opened.do(finish_run, claimed, "succeeded")
                 break
-            following = begin(opened, claimed, "orders" if job == "zones" else "mail", number + 1)
-            failed = EndedJob(following, Outcome("failed"))
-            opened.do(finish_run, claimed, "failed", "no", job=failed)
+            fail(opened, claimed, jobs[number + 1], number + 1)
             run_id = opened.do(retry, run_id, requested_by="ada").run_id
         yield opened
 
