@@ -1,4 +1,4 @@
-"""The blocks of Python in the reference of the library and of jobs do what they say, in this process and on SQLite."""
+"""The blocks of Python in the reference of the library and of jobs, and in the README, do what they say, in this process."""
 
 import asyncio
 import os
@@ -13,8 +13,10 @@ from sqlalchemy import create_engine
 
 import lease
 from daemon import Run, Schedules
+from daemon.definitions.sources.load import load
 from daemon.telemetry.facts import RunEnded, RunSubject
 from daemon.telemetry.notifier import GROUP
+from daemon.testing import run_once
 from tests.docs.pages import ROOT, blocks
 from tests.support.waiting import LIMIT
 
@@ -100,3 +102,22 @@ def test_the_subscriber_that_is_shown_notes_a_failed_run() -> None:
 
 def test_the_entry_point_that_is_shown_is_in_the_group_that_is_read() -> None:
     assert GROUP in tomllib.loads(ENTRY_POINT)["project"]["entry-points"]
+
+
+README = ROOT / "README.md"
+
+
+def test_the_program_is_due_as_the_file_and_prints_what_it_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (in_toml,), (program, _) = blocks(README, "toml"), blocks(README, "python")
+    schedules = []
+    for name, text in (("shop.toml", in_toml), ("shop.py", program)):
+        (tmp_path / name).write_text(text)
+        (schedule,) = load(tmp_path / name).schedules
+        schedules.append((schedule.name, schedule.trigger, schedule.timezone, schedule.jobs[0].timeout))
+    assert schedules[0] == schedules[1]
+    names: dict[str, Any] = {"__name__": "shop"}
+    exec(program, names)  # noqa: S102 - of our own page
+    assert run_once(names["schedules"], "report", at="2026-06-01T00:00:00Z").state == "succeeded"
+    assert capsys.readouterr().out == "report of 2026-06-01, attempt 1, token 1\n"
