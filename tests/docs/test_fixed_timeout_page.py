@@ -65,17 +65,6 @@ def test_which_program_starts_while_which_is_running(url: str, running: str, sta
     assert began == [outcome == "starts"]
 
 
-def test_the_old_program_starts_a_second_copy_of_what_takes_long(url: str) -> None:
-    began: list[bool] = []
-
-    def work_for_long() -> None:
-        query(url, LATER)
-        began.append(starts(OLD))
-
-    program(OLD, work_for_long)()
-    assert began == [True]
-
-
 def test_while_a_program_holds_both_the_old_clean_up_finds_its_lock_fresh(url: str) -> None:
     began: list[bool] = []
     is_fresh = "SELECT 1 FROM job_lock WHERE locked_at > now() - interval '1 minute'"

@@ -77,23 +77,18 @@ def test_the_checks_and_indexes_are_those_of_the_code(connection: Connection) ->
         assert {one["name"] for one in inspector.get_indexes(table.name)} >= {one.name for one in table.indexes}
 
 
-def test_the_tables_of_the_library_may_be_there_before(empty_database_url: str) -> None:
+def test_the_tables_of_the_library_and_a_users_own_alembic_that_are_there_before_are_left_alone(
+    empty_database_url: str,
+) -> None:
     engine = create_engine(empty_database_url, poolclass=NullPool)
     with engine.begin() as connection:
         lease.schema.create_tables(connection)
         connection.execute(text("INSERT INTO lease (name, token) VALUES ('mine', 7)"))
-    migrations.upgrade(empty_database_url)
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT name, token FROM lease")).all() == [("mine", 7)]
-
-
-def test_a_users_own_alembic_in_the_same_database_is_left_alone(empty_database_url: str) -> None:
-    engine = create_engine(empty_database_url, poolclass=NullPool)
-    with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
     migrations.upgrade(empty_database_url)
     with engine.connect() as connection:
+        assert connection.execute(text("SELECT name, token FROM lease")).all() == [("mine", 7)]
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "theirs"
 
 
