@@ -8,7 +8,6 @@ import pytest
 
 from daemon import Schedules
 from daemon.definitions.application import Application
-from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.sources.load import load
 from daemon.errors import DefinitionError
 
@@ -106,9 +105,3 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
         "cwd": "/srv",
         "env": ["LANG", "LEVEL"],
     }
-
-
-def test_each_of_them_is_checked_as_the_setting_that_it_is_the_default_of() -> None:
-    for name, info in DefaultSettings.settings().items():
-        assert info.description, name
-        assert info.get_default() is None, name

@@ -4,7 +4,6 @@ import functools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -144,13 +143,6 @@ def test_instants_are_read_with_their_offset_and_written_in_utc() -> None:
             parse_instant(wrong)
 
 
-def test_the_decorators_keep_the_function_as_it_is() -> None:
-    schedules = Schedules("shop")
-    assert schedules.cron("@daily")(job) is job
-    assert schedules.add("n", every=60).job(job) is job
-    assert len(list(islice(one().instants(NOON, NOON), 3))) == 3
-
-
 def test_definitions_never_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         one().name = "other"
@@ -195,6 +187,7 @@ def anything(run: Any, times: int = 2, *more: Any) -> None: ...
 def test_what_is_right_is_taken(function: Callable[..., Any]) -> None:
     schedules = Schedules("shop")
     assert schedules.every(60)(function) is function
+    assert schedules.add("n", every=60).job(function) is function
     assert len(schedules.application().schedules[0].jobs) == 1
 
 
