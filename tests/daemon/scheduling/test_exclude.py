@@ -51,42 +51,33 @@ def counts(store: Store) -> Counter[str]:
     return found
 
 
-def test_what_is_due_on_an_excluded_day_is_recorded_as_excluded_and_the_next_day_runs() -> None:
-    assert told(daily(), at(3), since=at(2)) == ["03 excluded"]
+FATES: dict[str, tuple[dict[str, Any], datetime, dict[str, Any], str]] = {
+    "an excluded day": ({}, at(3), {"since": at(2)}, "03 excluded"),
+    "the day after": ({}, at(5), {"since": at(4)}, "05 pending"),
+    "catch up none": ({"catch_up": "skip"}, at(5, 12), {}, "02 missed, 03 excluded, 04 excluded, 05 missed"),
+    "catch up the latest": ({}, at(6, 12), {}, "02 missed, 03 excluded, 04 excluded, 05 missed, 06 pending"),
+    "catch up all": ({"catch_up": "all"}, at(5, 12), {}, "02 pending, 03 excluded, 04 excluded, 05 pending waits"),
+    "missed before excluded days": ({}, at(4, 12), {}, "02 pending, 03 excluded, 04 excluded"),
+    "due now, but excluded: it takes no turn": ({}, at(3), {}, "02 pending, 03 excluded"),
+    "too late": ({"start_within": 60.0}, at(3, 12), {}, "02 missed, 03 excluded"),
+    "a run is active": ({}, at(3), {"since": at(2), "unfinished": True}, "03 excluded"),
+    "a run is active, queue": ({"overlap": "queue"}, at(3), {"since": at(2), "unfinished": True}, "03 excluded"),
+    "paused": ({}, at(3), {"pause": Pause(NOON)}, "02 paused, 03 excluded"),
+    "none overlaps it": ({"overlap": "queue"}, at(5), {"since": at(3)}, "04 excluded, 05 pending"),
+}
+"""The policies, when it is planned, the state, and what becomes of each instant."""
+
+
+@pytest.mark.parametrize(("policies", "now", "state", "fates"), FATES.values(), ids=FATES)
+def test_an_excluded_instant_is_recorded_as_that_whatever_else_happens_and_never_caught_up(
+    policies: dict[str, Any], now: datetime, state: dict[str, Any], fates: str
+) -> None:
+    assert ", ".join(told(daily(**policies), now, **state)) == fates
+
+
+def test_the_plan_goes_on_behind_an_excluded_instant() -> None:
     found = planned(daily(), at(3), since=at(2))
     assert (found.next_due, found.planned_until, found.stretch) == (at(4), at(3), planning.Stretch("excluded", 1))
-    assert told(daily(), at(5), since=at(4)) == ["05 pending"]
-
-
-@pytest.mark.parametrize(
-    ("catch_up", "expected"),
-    [
-        ("skip", ["02 missed", "03 excluded", "04 excluded", "05 missed", "06 missed"]),
-        ("latest", ["02 missed", "03 excluded", "04 excluded", "05 missed", "06 pending"]),
-        ("all", ["02 pending", "03 excluded", "04 excluded", "05 pending waits", "06 pending waits"]),
-    ],
-)
-def test_an_excluded_instant_is_never_caught_up(catch_up: str, expected: list[str]) -> None:
-    assert told(daily(catch_up=catch_up), at(6, 12)) == expected
-
-
-def test_the_latest_that_was_missed_before_excluded_days_is_caught_up_after_them() -> None:
-    assert told(daily(), at(4, 12)) == ["02 pending", "03 excluded", "04 excluded"]
-
-
-def test_an_excluded_instant_that_is_due_just_now_takes_no_turn_from_one_that_is_caught_up() -> None:
-    assert told(daily(), at(3, 6)) == ["02 pending", "03 excluded"]
-
-
-def test_that_a_day_is_excluded_comes_before_every_other_reason() -> None:
-    assert told(daily(start_within=60.0), at(4, 12)) == ["02 missed", "03 excluded", "04 excluded"]
-    assert told(daily(), at(3), since=at(2), unfinished=True) == ["03 excluded"]
-    assert told(daily(overlap="queue"), at(3), since=at(2), unfinished=True) == ["03 excluded"]
-    assert told(daily(), at(5), pause=Pause(NOON)) == ["02 paused", "03 excluded", "04 excluded", "05 paused"]
-
-
-def test_an_excluded_instant_is_no_run_that_others_overlap() -> None:
-    assert told(daily(overlap="queue"), at(5), since=at(2)) == ["03 excluded", "04 excluded", "05 pending"]
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/New_York"])

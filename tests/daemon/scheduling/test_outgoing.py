@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 
 from daemon.definitions.schedule import Schedule, write_schedule
 from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
-from daemon.scheduling.deploys.rollout import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
 from daemon.scheduling.plan import MOST_ROWS
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
@@ -55,6 +54,7 @@ def test_the_night_before_a_change_is_accounted_for(store: Store, after: list[Sc
     row = store.schedules()["nightly"]
     assert row.planned_until >= row.changed_at
     assert row.next_due is None or row.next_due > row.planned_until
+    assert {row.digest for row in store.runs(run.c.state == "pending")} == {hourly().run_digest()}
     assert store.planned(*after) == {}, "nothing twice"
 
 
@@ -82,18 +82,6 @@ def test_what_was_due_of_a_paused_schedule_is_recorded_as_paused(store: Store) -
     store.shift(schedule, paused_at=-9 * HOUR)
     store.sync(hourly(enabled=False))
     assert store.instants() == {"paused": 8}
-
-
-def test_runs_of_the_night_are_of_the_old_definition_until_they_are_adopted(store: Store) -> None:
-    """Rule 22."""
-    store.sync(hourly())
-    a_night_without_replicas(store)
-    changed = a_schedule("nightly", Every(60.0), lock="warehouse")
-    store.sync(changed)
-    of_the_night = [row for row in store.runs() if row.state == "pending"]
-    assert {(row.lease_name, row.digest) for row in of_the_night} == {("run/shop/nightly", hourly().run_digest())}
-    store.do(adopt, an_application(changed), "h1", {row.digest for row in of_the_night})
-    assert {store.run(row.id).lease_name for row in of_the_night} == {"warehouse"}
 
 
 def test_a_definition_that_cannot_be_read_stops_no_sync_and_is_named(store: Store) -> None:

@@ -19,25 +19,25 @@ from daemon.scheduling.plan import (
     Pause,
     Plan,
     PlannedRun,
-    PlannedSpan,
     PlanState,
     Stretch,
     changed_state,
     first_state,
     jitter,
     plan,
-    spans,
 )
 from tests.support.store import a_schedule
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+TICK = timedelta(microseconds=1)
 PAUSED = Pause(NOON)
 
 
 def hourly(**policies: Any) -> Schedule:
-    return Schedule(name="hourly", cron="0 * * * *", **policies)
+    return Schedule.model_validate({"name": "hourly", "cron": "0 * * * *", **policies})
 
 
 def planned(schedule: Schedule, now: datetime, since: datetime = NOON, **state: Any) -> Plan:
@@ -104,95 +104,72 @@ class Store:
         assert accounted == due
 
 
-def test_a_due_instant_becomes_a_pending_run_and_the_next_one_is_named() -> None:
+EACH_MINUTE = {"cron": "* * * * *", "overlap": "replace"}
+ACTIVE: dict[str, Any] = {"unfinished": True}
+TO_TWO: dict[str, Any] = {"pause": Pause(NOON, NOON + 2 * HOUR)}
+
+FATES: dict[str, tuple[dict[str, Any], float, dict[str, Any], str]] = {
+    "due": ({}, 60, {}, "13:00 pending"),
+    "not due yet": ({}, 59, {}, ""),
+    "catch up none": ({"catch_up": "skip"}, 150, {}, "13:00 missed, 14:00 missed"),
+    "catch up the latest": ({"catch_up": "latest"}, 150, {}, "13:00 missed, 14:00 pending"),
+    "catch up all": ({"catch_up": "all"}, 150, {}, "13:00 pending, 14:00 pending waits"),
+    "a minute late": ({"catch_up": "skip"}, 61, {}, "13:00 pending"),
+    "more than a minute late": ({"catch_up": "skip"}, 61.001, {}, "13:00 missed"),
+    "due now": ({}, 120, {}, "13:00 missed, 14:00 pending"),
+    "due now, queue": ({"overlap": "queue"}, 180, {}, "13:00 missed, 14:00 pending, 15:00 pending waits"),
+    "due now, allow": ({"overlap": "allow"}, 180, {}, "13:00 missed, 14:00 pending, 15:00 pending"),
+    "due now, catch up all": ({"catch_up": "all"}, 120, {}, "13:00 pending, 14:00 overlap"),
+    "start within": ({"catch_up": "all", "start_within": 5400}, 150, {}, "13:00 pending, 14:00 pending waits"),
+    "start within an hour": ({"catch_up": "all", "start_within": 3600}, 150, {}, "13:00 missed, 14:00 pending"),
+    "start within ten minutes": ({"start_within": 600}, 150, {}, "13:00 missed, 14:00 missed"),
+    "start within ten seconds": ({"start_within": 10}, 60.2, {}, "13:00 missed"),
+    "a run is active, skip": ({"overlap": "skip"}, 60, ACTIVE, "13:00 overlap"),
+    "a run is active, queue": ({"overlap": "queue"}, 60, ACTIVE, "13:00 pending waits"),
+    "a run is active, allow": ({"overlap": "allow"}, 60, ACTIVE, "13:00 pending"),
+    "a run is active, catch up the latest": ({"catch_up": "latest"}, 150, ACTIVE, "13:00 missed, 14:00 overlap"),
+    "a run is active, catch up all": ({"catch_up": "all"}, 150, ACTIVE, "13:00 pending waits, 14:00 pending waits"),
+    "the second overlaps the first": ({"cron": None, "every": 30}, 1, {}, "12:00 pending, 12:01 overlap"),
+    "replace": (EACH_MINUTE, 3, {}, "12:01 missed, 12:02 replaced, 12:03 pending"),
+    "replace, a run is active": (EACH_MINUTE, 3, ACTIVE, "12:01 missed, 12:02 replaced, 12:03 pending waits"),
+    "replace, catch up all": ({**EACH_MINUTE, "catch_up": "all"}, 2.5, {}, "12:01 missed, 12:02 pending"),
+    "replace, catch up the latest": ({"overlap": "replace"}, 150, {}, "13:00 missed, 14:00 pending"),
+    "replace, catch up none": ({"overlap": "replace", "catch_up": "skip"}, 150, {}, "13:00 missed, 14:00 missed"),
+    "replace, none in time": ({**EACH_MINUTE, "start_within": 20}, 2.5, {}, "12:01 missed, 12:02 missed"),
+    "paused": ({"catch_up": "all"}, 120, {"pause": PAUSED}, "13:00 paused, 14:00 paused"),
+    "due before the pause": ({}, 120, {"pause": Pause(NOON + 90 * MINUTE)}, "13:00 pending, 14:00 paused"),
+    "after the pause, catch up none": ({"catch_up": "skip"}, 150, TO_TWO, "13:00 paused, 14:00 missed"),
+    "after the pause": ({"catch_up": "latest"}, 210, TO_TWO, "13:00 paused, 14:00 missed, 15:00 pending"),
+    "after the pause, catch up all": ({"catch_up": "all"}, 150, TO_TWO, "13:00 paused, 14:00 pending"),
+    "none was due after the pause": ({}, 80, {"pause": Pause(NOON, NOON + 70 * MINUTE)}, "13:00 paused"),
+}
+"""The policies, how many minutes after noon it is planned, the state, and what becomes of each instant."""
+
+
+@pytest.mark.parametrize(("policies", "after_noon", "state", "fates"), FATES.values(), ids=FATES)
+def test_what_becomes_of_each_instant(
+    policies: dict[str, Any], after_noon: float, state: dict[str, Any], fates: str
+) -> None:
+    """Rules 13 and 14."""
+    found = planned(hourly(**policies), NOON + after_noon * MINUTE, **state)
+    assert ", ".join(told(found)) == fates
+
+
+def test_the_plan_names_what_is_due_next_and_plans_nothing_twice() -> None:
     found = planned(hourly(), NOON + HOUR)
-    assert told(found) == ["13:00 pending"]
-    assert found.next_due == NOON + 2 * HOUR
-    assert found.planned_until == NOON + HOUR
-    assert not found.more
-
-
-def test_nothing_is_planned_before_it_is_due_or_twice() -> None:
-    assert planned(hourly(), NOON + HOUR - MINUTE).runs == ()
+    assert (found.next_due, found.planned_until, found.more) == (NOON + 2 * HOUR, NOON + HOUR, False)
     assert planned(hourly(), NOON + HOUR, since=NOON + HOUR).runs == ()
-
-
-def test_a_clock_that_steps_back_plans_nothing_and_moves_nothing_back() -> None:
-    found = planned(hourly(), NOON - 5 * HOUR)
-    assert (found.runs, found.planned_until, found.next_due) == ((), NOON, NOON + HOUR)
+    back = planned(hourly(), NOON - 5 * HOUR)
+    assert (back.planned_until, back.next_due) == (NOON, NOON + HOUR), "a clock that steps back moves nothing back"
 
 
 @pytest.mark.parametrize(
-    ("catch_up", "expected"),
-    [
-        ("skip", ["13:00 missed", "14:00 missed", "15:00 missed"]),
-        ("latest", ["13:00 missed", "14:00 missed", "15:00 pending"]),
-        ("all", ["13:00 pending", "14:00 pending waits", "15:00 pending waits"]),
-    ],
+    "schedule", [hourly(enabled=False), a_schedule("resize", OnRequest())], ids=lambda one: one.name
 )
-def test_catch_up_decides_which_of_the_missed_instants_run(catch_up: Any, expected: list[str]) -> None:
-    assert told(planned(hourly(catch_up=catch_up), NOON + 3 * HOUR + 30 * MINUTE)) == expected
-
-
-def test_an_instant_is_missed_when_it_is_planned_more_than_a_minute_late() -> None:
-    schedule = hourly(catch_up="skip")
-    assert told(planned(schedule, NOON + HOUR + MINUTE)) == ["13:00 pending"]
-    assert told(planned(schedule, NOON + HOUR + MINUTE + timedelta(milliseconds=1))) == ["13:00 missed"]
-
-
-def test_a_missed_instant_gives_way_to_one_that_is_due_just_now() -> None:
-    now = NOON + 3 * HOUR + timedelta(seconds=5)
-    assert told(planned(hourly(), now)) == ["13:00 missed", "14:00 missed", "15:00 pending"]
-    assert told(planned(hourly(overlap="queue"), now)) == ["13:00 missed", "14:00 pending", "15:00 pending waits"]
-    assert told(planned(hourly(overlap="allow"), now)) == ["13:00 missed", "14:00 pending", "15:00 pending"]
-
-
-def test_start_within_makes_older_instants_missed_whatever_catch_up_says() -> None:
-    now = NOON + 3 * HOUR + 30 * MINUTE
-    assert told(planned(hourly(catch_up="all", start_within=5400.0), now)) == [
-        "13:00 missed",
-        "14:00 pending",
-        "15:00 pending waits",
-    ]
-    assert told(planned(hourly(start_within=600.0), now)) == ["13:00 missed", "14:00 missed", "15:00 missed"]
-    assert told(planned(hourly(start_within=10.0), NOON + HOUR + timedelta(seconds=11))) == ["13:00 missed"]
-
-
-@pytest.mark.parametrize(
-    ("overlap", "expected"),
-    [("skip", "13:00 overlap"), ("queue", "13:00 pending waits"), ("allow", "13:00 pending")],
-)
-def test_overlap_decides_what_is_due_while_an_earlier_run_is_unfinished(overlap: Any, expected: str) -> None:
-    """Rule 14."""
-    assert told(planned(hourly(overlap=overlap), NOON + HOUR, unfinished=True)) == [expected]
-
-
-def test_the_second_instant_of_one_plan_overlaps_the_first() -> None:
-    schedule = Schedule(name="often", every=20.0)
-    assert told(planned(schedule, NOON + MINUTE)) == ["12:00 pending", "12:00 overlap", "12:01 overlap"]
-
-
-def test_missed_instants_to_be_caught_up_queue_behind_an_unfinished_run() -> None:
-    now = NOON + 2 * HOUR + 30 * MINUTE
-    assert told(planned(hourly(catch_up="all"), now, unfinished=True)) == ["13:00 pending waits", "14:00 pending waits"]
-    assert told(planned(hourly(catch_up="latest"), now, unfinished=True)) == ["13:00 missed", "14:00 overlap"]
-
-
-def test_what_comes_due_after_caught_up_instants_overlaps_them() -> None:
-    found = planned(hourly(catch_up="all"), NOON + 3 * HOUR)
-    assert told(found) == ["13:00 pending", "14:00 pending waits", "15:00 overlap"]
-
-
-def test_a_paused_schedule_records_what_it_does_not_run() -> None:
-    found = planned(hourly(catch_up="all"), NOON + 2 * HOUR, pause=PAUSED)
-    assert told(found) == ["13:00 paused", "14:00 paused"]
-    assert found.next_due == NOON + 3 * HOUR
-
-
-def test_a_disabled_schedule_has_no_instants() -> None:
+def test_what_is_disabled_or_due_on_request_only_has_no_instants(schedule: Schedule) -> None:
     """Rule 13."""
-    found = planned(hourly(enabled=False), NOON + 5 * HOUR)
-    assert (found.runs, found.next_due, found.planned_until) == ((), None, NOON + 5 * HOUR)
+    found = planned(schedule, NOON + 5 * HOUR)
+    assert (found.runs, found.next_due, found.planned_until, found.more) == ((), None, NOON + 5 * HOUR, False)
 
 
 @pytest.mark.parametrize(("catch_up", "expected"), [("latest", "pending"), ("all", "pending"), ("skip", "missed")])
@@ -299,11 +276,6 @@ def test_jitter_is_the_same_everywhere_and_stays_below_its_bound() -> None:
     assert planned(hourly(), NOON + HOUR).runs[0].available_at == NOON + HOUR
 
 
-def test_a_schedule_that_is_due_on_request_only_has_nothing_to_plan() -> None:
-    made = planned(a_schedule("resize", OnRequest()), NOON + 1_000 * HOUR)
-    assert (made.runs, made.next_due, made.more) == ((), None, False)
-
-
 LIMITS = st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)])
 """Of the rows of a plan, of a stretch and what is caught up, and of what is undecided."""
 
@@ -358,32 +330,6 @@ def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
 # A pause that ends by itself: instants before its end do not run, those from it on do, whenever that is planned
 
 
-SECOND = timedelta(seconds=1)
-TICK = timedelta(microseconds=1)
-
-
-def test_time_without_a_pause_is_one_span() -> None:
-    assert list(spans(None, NOON, NOON + HOUR)) == [PlannedSpan(is_paused=False, end=NOON + HOUR)]
-    assert list(spans(None, NOON, NOON)) == []
-
-
-def test_time_is_split_where_a_pause_begins_and_before_it_ends() -> None:
-    pause = Pause(NOON + HOUR, NOON + 2 * HOUR)
-    assert list(spans(pause, NOON, NOON + 3 * HOUR)) == [
-        PlannedSpan(is_paused=False, end=NOON + HOUR),
-        PlannedSpan(is_paused=True, end=NOON + 2 * HOUR - TICK),
-        PlannedSpan(is_paused=False, end=NOON + 3 * HOUR),
-    ]
-    assert list(spans(pause, NOON + HOUR, NOON + HOUR + MINUTE)) == [
-        PlannedSpan(is_paused=True, end=NOON + HOUR + MINUTE)
-    ]
-    assert list(spans(pause, NOON + 2 * HOUR - TICK, NOON + 3 * HOUR)) == [
-        PlannedSpan(is_paused=False, end=NOON + 3 * HOUR)
-    ]
-    assert list(spans(Pause(NOON), NOON, NOON + 9 * HOUR)) == [PlannedSpan(is_paused=True, end=NOON + 9 * HOUR)]
-    assert list(spans(pause, NOON + 3 * HOUR, NOON)) == [], "a clock that steps back"
-
-
 def test_an_instant_at_the_very_end_of_a_pause_runs_and_the_one_before_does_not() -> None:
     found = planned(hourly(), NOON + 3 * HOUR, pause=Pause(NOON, NOON + 3 * HOUR))
     assert told(found) == ["13:00 paused", "14:00 paused", "15:00 pending"]
@@ -394,32 +340,6 @@ def test_an_instant_at_the_very_end_of_a_pause_runs_and_the_one_before_does_not(
 def test_a_pause_that_has_not_ended_goes_on_after_the_plan() -> None:
     assert not planned(hourly(), NOON + 2 * HOUR, pause=Pause(NOON, NOON + 3 * HOUR)).ends_pause
     assert not planned(hourly(), NOON + 2 * HOUR, pause=Pause(NOON)).ends_pause
-
-
-def test_what_was_due_before_a_pause_and_not_planned_yet_is_not_lost_as_paused() -> None:
-    found = planned(hourly(catch_up="all", overlap="queue"), NOON + 3 * HOUR, pause=Pause(NOON + 2 * HOUR))
-    assert told(found) == ["13:00 pending", "14:00 pending waits", "15:00 paused"]
-
-
-@pytest.mark.parametrize(
-    ("catch_up", "expected"),
-    [
-        ("skip", ["13:00 paused", "14:00 missed", "15:00 missed", "16:00 missed"]),
-        ("latest", ["13:00 paused", "14:00 missed", "15:00 missed", "16:00 pending"]),
-        ("all", ["13:00 paused", "14:00 pending", "15:00 pending waits", "16:00 pending waits"]),
-    ],
-)
-def test_after_a_pause_that_ended_while_nothing_ran_catch_up_decides(catch_up: Any, expected: list[str]) -> None:
-    found = planned(hourly(catch_up=catch_up), NOON + 4 * HOUR + 30 * MINUTE, pause=Pause(NOON, NOON + 2 * HOUR))
-    assert told(found) == expected
-    assert found.ends_pause
-
-
-def test_what_was_paused_is_not_what_is_caught_up() -> None:
-    """Nothing has been due since the end, so nothing runs."""
-    found = planned(hourly(catch_up="latest"), NOON + 2 * HOUR + 20 * MINUTE, pause=Pause(NOON, NOON + 130 * MINUTE))
-    assert told(found) == ["13:00 paused", "14:00 paused"]
-    assert found.ends_pause
 
 
 @pytest.mark.parametrize(

@@ -106,17 +106,6 @@ def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> Non
     assert store.planned(poll) == {}
 
 
-def test_what_does_not_run_is_recorded_with_its_reason(store: Store) -> None:
-    poll = a_schedule("poll", Every(20.0))
-    store.sync(poll)
-    pending_runs(store, poll, 1)
-    overdue(store, "poll", 70.0)
-    assert store.planned(poll) == {"overlap": 3}
-    skipped = store.runs(run.c.trigger == "schedule")
-    assert [(row.state, row.reason) for row in skipped] == [("skipped", "overlap")] * 3
-    assert all(row.finished_at is not None and row.available_at is None for row in skipped)
-
-
 def test_a_stretch_that_grows_does_so_in_one_counted_row(store: Store) -> None:
     """Rule 13."""
     poll, counted = a_long_stretch(store)
@@ -212,19 +201,6 @@ def test_the_definition_in_the_database_decides_and_not_an_older_file(store: Sto
     assert store.schedules()["poll"].next_due is not None
 
 
-def test_an_unreadable_definition_holds_up_no_other_schedule(store: Store) -> None:
-    bad, good = a_schedule("bad", Every(20.0)), a_schedule("good", Every(20.0))
-    store.sync(bad, good)
-    for name in ("bad", "good"):
-        overdue(store, name, 30.0)
-    later_version = update(schedule).where(schedule.c.name == "bad").values(definition='{"name": "bad"}', digest="?")
-    store.do(lambda connection: connection.execute(later_version))
-    planned = store.plan(bad, good)
-    assert store.instants() == {"pending": 1}
-    assert list(planned.unreadable) == ["bad"]
-    assert store.plan(bad, good).more is False
-
-
 def test_runs_that_may_overlap_have_a_lease_each(store: Store) -> None:
     """Rule 14."""
     poll = a_schedule("poll", Every(20.0), overlap="allow", catch_up="all")
@@ -289,11 +265,6 @@ def test_only_what_a_look_has_found_is_looked_for(store: Store) -> None:
         planned.append(store.instants())
     none, both, missed, again = planned
     assert (both - none, missed - both, again - missed) == ({"pending": 1}, {"missed": 1}, {})
-
-
-def test_planning_an_application_without_due_schedules_is_cheap_and_empty(store: Store) -> None:
-    assert store.do(plan_due, "nothing", {}) == PlanReport()
-    assert store.runs() == []
 
 
 def test_all_but_others_are_planned_without_naming_them(store: Store) -> None:

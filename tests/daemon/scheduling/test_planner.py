@@ -121,15 +121,6 @@ async def test_while_the_wall_clock_has_jumped_nothing_is_planned_and_that_is_re
         assert len(story.facts) == 2
 
 
-async def test_a_clock_that_goes_on_as_time_passes_is_planned_by(boot: ManualClock) -> None:
-    async with a_story(a_shop(), has_wall_clock=True) as story:
-        await story.plan()
-        boot.advance(5400)
-        story.store.clock.advance(5400)
-        assert await story.plan() is True
-        assert (await story.planned(), story.facts) == (1, [])
-
-
 async def test_a_clock_that_jumps_between_the_look_and_the_transaction_is_seen_too(boot: ManualClock) -> None:
     """The time that was looked up was right; the transaction reads its own."""
     async with a_story(a_shop(), has_wall_clock=True) as story:

@@ -18,7 +18,7 @@ from daemon.store.tables import replica as replicas
 from tests.support.manual import until
 from tests.support.store import an_application
 
-from .world import FOR_GOOD, LONG_AGO, NEW, NEWER, OLD, STEP, Side, T, World, jobs_of
+from .world import LONG_AGO, NEW, NEWER, OLD, STEP, Side, T, World, jobs_of
 
 pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
@@ -43,13 +43,6 @@ async def test_an_old_replica_that_restarts_in_the_midst_of_a_rollout_changes_no
     await world.pass_time(2 * T)
     assert world.defined() == jobs_of(NEW)
     assert world.numbers() == [1, 2]
-
-
-async def test_the_second_replica_of_the_same_definitions_makes_no_generation(world: World) -> None:
-    await world.start(OLD, "a1")
-    await world.start(OLD, "a2")
-    await world.pass_time(2 * T)
-    assert world.numbers() == [1]
 
 
 async def test_old_ones_stand_in_when_no_new_one_has_been_ready_for_long_and_retire_nothing(world: World) -> None:
@@ -90,23 +83,6 @@ async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world:
     assert world.defined() == jobs_of(NEW)
     await world.pass_time(2 * T)
     assert world.rules(NEW)
-
-
-async def test_a_rollback_is_for_good_when_no_newer_one_has_been_ready_for_longer(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("daemon.scheduling.generations.order.FOR_GOOD_AFTER", FOR_GOOD)
-    await world.start(OLD, "a1")
-    new = await world.start(NEW, "b1")
-    world.end(new)
-    await world.pass_time(FOR_GOOD + 2 * STEP)
-    assert world.rules(OLD)
-    assert world.defined() == jobs_of(OLD)
-    assert world.numbers() == [1, 2, 3]
-    mended = await world.start(NEW, "b2")
-    await world.pass_time(T)
-    assert "superseded by generation 3" in mended.said[-1]
-    assert world.rules(OLD)
 
 
 async def test_nothing_changes_hands_by_a_clock_that_has_just_jumped(world: World) -> None:

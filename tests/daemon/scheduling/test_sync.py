@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Row, select, text
 
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.trigger import At, Cron, Every
+from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest
 from daemon.scheduling.deploys.sync import SyncReport, patience, sync
 from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application, pending_runs
@@ -33,32 +33,10 @@ def test_an_unchanged_definition_leaves_its_row_untouched(store: Store) -> None:
     assert store.everything() == before
 
 
-def test_a_changed_timing_counts_from_the_change_never_backwards(store: Store) -> None:
-    """Rule 13."""
-    store.sync(a_schedule("poll", Every(3600.0)))
-    changed = a_schedule("poll", Every(1800.0))
-    assert store.sync(changed) == SyncReport(changed=("poll",))
-    row = store.schedules()["poll"]
-    assert row.planned_until == row.anchor == row.changed_at
-    assert timedelta(0) < row.next_due - row.changed_at <= timedelta(seconds=1800)
-    assert store.planned(changed) == {}
-
-
 def test_an_at_that_is_moved_into_the_past_does_not_run(store: Store) -> None:
     store.sync(a_schedule("once", At(PAST.replace(year=2100))))
     store.sync(a_schedule("once", At(PAST)))
     assert store.schedules()["once"].next_due is None
-
-
-def test_a_change_of_anything_but_the_timing_leaves_the_instants_alone(store: Store) -> None:
-    poll = a_schedule("poll", Every(60.0))
-    store.sync(poll)
-    store.due_again("poll")
-    before = store.schedules()["poll"]
-    assert store.sync(a_schedule("poll", Every(60.0), description="new")) == SyncReport(changed=("poll",))
-    after = store.schedules()["poll"]
-    assert (after.next_due, after.planned_until, after.anchor) == (before.next_due, before.planned_until, before.anchor)
-    assert after.digest != before.digest
 
 
 @pytest.mark.parametrize(
@@ -104,16 +82,22 @@ def test_a_schedule_that_is_gone_is_retired_and_counts_from_its_return(store: St
     assert [one.schedule for one in store.claim("stays", "goes")] == ["goes"]
 
 
-def test_a_disabled_schedule_has_no_instants_and_counts_from_its_return(store: Store) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [a_schedule("poll", Every(60.0), enabled=False), a_schedule("poll", OnRequest())],
+    ids=["disabled", "on request"],
+)
+def test_what_had_no_instants_counts_from_the_change_and_never_backwards(store: Store, before: Schedule) -> None:
     """Rule 13."""
-    store.sync(a_schedule("poll", Every(60.0), enabled=False))
-    assert store.schedules()["poll"].next_due is None
-    assert store.schedules()["poll"].enabled is False
+    store.sync(before)
+    assert (store.schedules()["poll"].next_due, store.schedules()["poll"].enabled) == (None, before.enabled)
     store.shift(schedule, planned_until=-7200.0, anchor=-7200.0)
-    enabled = a_schedule("poll", Every(60.0))
-    store.sync(enabled)
-    assert store.schedules()["poll"].next_due > store.schedules()["poll"].changed_at
-    assert store.planned(enabled) == {}
+    changed = a_schedule("poll", Every(60.0))
+    assert store.sync(changed) == SyncReport(changed=("poll",))
+    row = store.schedules()["poll"]
+    assert row.planned_until == row.anchor == row.changed_at
+    assert timedelta(0) < row.next_due - row.changed_at <= timedelta(seconds=60)
+    assert store.planned(changed) == {}
 
 
 def test_sync_leaves_other_applications_alone(store: Store) -> None:
@@ -142,14 +126,6 @@ def test_a_dry_run_tells_all_and_changes_nothing(store: Store) -> None:
         added=("new",), changed=("changes",), retired=("goes",), revived=("comes-back",), unchanged=("same",)
     )
     assert store.everything() == before
-
-
-def test_replicas_that_sync_at_once_add_each_schedule_once(store: Store) -> None:
-    application = an_application(*(a_schedule(f"s{number}") for number in range(20)))
-    with ThreadPoolExecutor(4) as pool:
-        reports = list(pool.map(lambda _: store.do(sync, application), range(4)))
-    assert sorted(len(report.added) for report in reports) == [0, 0, 0, 20]
-    assert sorted(len(report.unchanged) for report in reports) == [0, 20, 20, 20]
 
 
 @pytest.mark.parametrize("timed", ["alike", "anew"])

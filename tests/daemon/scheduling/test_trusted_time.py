@@ -48,12 +48,6 @@ class AClock(WallClock):
             return self.trusts(datetime.fromtimestamp(START + boot + ahead, UTC))
 
 
-def test_a_clock_that_goes_on_is_trusted() -> None:
-    clock = AClock()
-    assert all(clock.at(boot) for boot in (0, 1, 500, 100_000))
-    assert clock.said == []
-
-
 @pytest.mark.parametrize("ahead", [26 * HOUR, -3 * HOUR, JUMP, -JUMP])
 def test_after_a_jump_nothing_is_planned_until_it_is_undone(ahead: float) -> None:
     clock = AClock()
