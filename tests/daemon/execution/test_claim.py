@@ -11,8 +11,7 @@ from sqlalchemy import Connection, text, update
 import lease.statements
 from daemon.definitions.application import Known
 from daemon.definitions.schedule import Schedule
-from daemon.execution.claim import ClaimedRun, claim, first_of_each
-from daemon.execution.next_step import EarlierAttempts
+from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.reports import Outcome
 from daemon.operations.trigger import trigger
 from daemon.service.waking.idle_wait import read_agenda
@@ -20,7 +19,7 @@ from daemon.states import MOST_ABANDONED
 from daemon.store import statements
 from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run, schedule
-from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, start_job
+from tests.support.completion import EndedJob, finish_run, retry_run, start_job
 from tests.support.store import TTL, Store, a_schedule, explained, pages_of, pending_runs
 
 pytestmark = pytest.mark.conformance
@@ -68,20 +67,6 @@ def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
     assert store.claim("daily", holder="h2") == []
 
 
-@pytest.mark.parametrize("available_at", [NOW.replace(year=2100), None], ids=["not due yet", "nobody can know it"])
-def test_a_run_that_may_not_start_yet_waits(store: Store, available_at: datetime | None) -> None:
-    store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 1, available_at=available_at)
-    assert store.claim("daily") == store.claim() == []
-
-
-def test_a_batch_has_one_run_a_lease(store: Store) -> None:
-    """Rule 4."""
-    names = waiting(store, *(a_schedule(f"s{number}", lock="warehouse") for number in range(5)), each=3)
-    assert [one.grant.name for one in store.claim(*names)] == ["warehouse"]
-    assert store.claim(*names, holder="h2") == []
-
-
 def test_schedules_that_this_replica_does_not_know_are_left(store: Store) -> None:
     """Rule 17."""
     waiting(store, a_schedule("known"), a_schedule("unknown"))
@@ -107,6 +92,7 @@ def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch
 
 
 def test_many_runs_of_one_lease_leave_places_for_others(store: Store) -> None:
+    """Rule 4: at most one run a lease."""
     locked = a_schedule("locked", lock="warehouse")
     free = [a_schedule(f"free{number}") for number in range(10)]
     store.sync(locked, *free)
@@ -115,19 +101,6 @@ def test_many_runs_of_one_lease_leave_places_for_others(store: Store) -> None:
         pending_runs(store, one, 1)
     claimed = store.claim("locked", *(one.name for one in free), limit=5)
     assert [one.schedule for one in claimed] == ["locked", "free0", "free1", "free2", "free3"]
-
-
-def test_a_stale_lease_is_taken_over_under_a_higher_token(store: Store) -> None:
-    """Rule 5."""
-    one, other = a_schedule("one", lock="warehouse"), a_schedule("other", lock="warehouse")
-    store.sync(one, other)
-    pending_runs(store, one, 1)
-    (first,) = store.claim("one")
-    pending_runs(store, other, 1)
-    assert store.claim("other", holder="h2") == []
-    store.go_stale(first.grant)
-    (second,) = store.claim("other", holder="h2")
-    assert second.grant == lease.Grant("warehouse", first.grant.token + 1, "h2")
 
 
 def test_two_claimers_at_once_never_get_the_same_run(store: Store) -> None:
@@ -217,26 +190,6 @@ def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.
     held = store.lease("run/shop/daily")
     assert (held.holder, held.token) == (None, 1)
     assert [one.grant.token for one in store.claim("daily")] == [2]
-
-
-def test_what_earlier_attempts_did_is_known_to_the_next(store: Store) -> None:
-    """Rule 16: a run resumes at the first job that is not done."""
-    daily = a_schedule("daily", jobs=("one", "two", "three"))
-    store.sync(daily)
-    pending_runs(store, daily, 1)
-    (first,) = store.claim("daily")
-    job = store.do(start_job, first, "one", 0, 1)
-    assert isinstance(job, int)
-    store.do(finish_job, first, job, Outcome("succeeded"))
-    job = store.do(start_job, first, "two", 1, 1)
-    assert isinstance(job, int)
-    store.do(retry_run, first, 0.0, job=EndedJob(job, Outcome("failed", "no")))
-    (second,) = store.claim("daily", holder="h2")
-    assert second.attempt == 2
-    assert [*second.jobs.items()] == [
-        ("one", EarlierAttempts("succeeded", 0, next_attempt=2)),
-        ("two", EarlierAttempts("failed", 1, next_attempt=2)),
-    ]
 
 
 def test_the_attempts_of_a_job_that_has_moved_in_the_definition_are_counted_on(store: Store) -> None:
@@ -376,18 +329,3 @@ def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None
     here, there = (store.do(read_agenda, "shop", known, holder) for holder in ("h1", "h2"))
     assert (before.available, here.available, there.available) == (True, False, True)
     assert (here.pending, here.available, here.until_available) == (True, False, None)
-
-
-@pytest.mark.parametrize(
-    ("found", "first"),
-    [
-        ([], {}),
-        ([(1, "a", False), (2, "b", False), (3, "a", False)], {"a": 1, "b": 2}),
-        ([(1, "a", True), (2, "b", True), (3, "c", False)], {"a": 1, "c": 3}),
-        ([(1, "a", False), (2, "a", True), (3, "b", True)], {"a": 1, "b": 3}),
-    ],
-)
-def test_the_first_run_of_each_lease_and_one_on_its_last_chance(
-    found: list[tuple[int, str, bool]], first: dict[str, int]
-) -> None:
-    assert first_of_each(Candidate(*one, "digest", NOW) for one in found) == first

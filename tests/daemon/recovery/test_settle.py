@@ -137,8 +137,10 @@ def test_a_run_whose_lease_another_schedule_took_is_settled(store: Store) -> Non
     first = claimed_run(store, "one")
     started(store, first)
     pending_runs(store, other, 1)
+    assert store.claim("two", holder="h2") == []
     store.go_stale(first.grant)
     (second,) = store.claim("two", holder="h2")
+    assert second.grant == Grant("warehouse", first.grant.token + 1, "h2"), "a higher token (rule 5)"
     assert store.do(settle, "shop") == [SettledRun(first.run_id, "one", first.grant, "abandoned")]
     assert store.lease("warehouse").holder == "h2"
     assert store.run(second.run_id).state == "running"
