@@ -17,6 +17,13 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Store]:
+    """The daemon's tables on PostgreSQL, for what only there can happen."""
+    with Store(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture
 def process(processes: None) -> Iterator[subprocess.Popen[bytes]]:
     """A process that does nothing until it is killed."""
     del processes

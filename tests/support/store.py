@@ -161,7 +161,10 @@ class Store:
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
         """Set times to a number of seconds from now."""
-        values = {name: later(now(), offset) for name, offset in seconds.items()}
+        self.change(table, *where, **{name: later(now(), offset) for name, offset in seconds.items()})
+
+    def change(self, table: Any, *where: ColumnElement[bool], **values: Any) -> None:
+        """Set columns to values, as nothing in the product would."""
         self.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
 
     def go_stale(self, grant: Grant) -> None:

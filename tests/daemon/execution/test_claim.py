@@ -1,12 +1,11 @@
 """Claiming waits for nothing, starves nobody, and gives no run to two (rules 4, 14 and 17)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, text
 
 import lease.statements
 from daemon.definitions.application import Known
@@ -22,15 +21,7 @@ from daemon.store.tables import run, schedule
 from tests.support.completion import EndedJob, finish_run, retry_run, start_job
 from tests.support.store import TTL, Store, a_schedule, explained, pages_of, pending_runs
 
-pytestmark = pytest.mark.conformance
-
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def postgres(postgres_url: str) -> Iterator[Store]:
-    with Store(postgres_url) as opened:
-        yield opened
 
 
 def waiting(store: Store, *schedules: Schedule, each: int = 1) -> list[str]:
@@ -236,7 +227,7 @@ def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Sto
 def abandoned_before(store: Store, times: int, *names: str) -> None:
     """Let there be a pending run of each of these schedules, whose attempts were abandoned so many times."""
     waiting(store, *(a_schedule(name) for name in names))
-    store.do(lambda c: c.execute(update(run).where(run.c.schedule.in_(names)).values(abandoned=times)))
+    store.change(run, run.c.schedule.in_(names), abandoned=times)
 
 
 def test_runs_abandoned_once_go_on_beside_each_other(store: Store) -> None:
@@ -276,7 +267,7 @@ def test_runs_on_their_last_chance_take_no_place_of_others(store: Store) -> None
     store.sync(*(a_schedule(name) for name in [*names, "fresh", "once"]))
     for name in ("fresh", "once"):
         pending_runs(store, a_schedule(name), 1)
-    store.do(lambda c: c.execute(update(run).where(run.c.schedule == "once").values(abandoned=1)))
+    store.change(run, run.c.schedule == "once", abandoned=1)
     for limit, expected in ((2, {"fresh"}), (10, {"once"})):
         claimed = {one.schedule for one in store.claim(*names, "fresh", "once", limit=limit)}
         assert claimed - set(names) == expected
@@ -287,8 +278,8 @@ def test_a_new_run_of_a_schedule_that_ended_replicas_is_on_its_last_chance_too(s
     """Otherwise each of its runs would take innocent ones with it."""
     waiting(store, a_schedule("killer"), a_schedule("other"))
     ended = {"abandoned": MOST_ABANDONED - 1}
-    store.do(lambda c: c.execute(update(schedule).where(schedule.c.name == "killer").values(**ended)))
-    store.do(lambda c: c.execute(update(run).where(run.c.schedule == "other").values(**ended)))
+    store.change(schedule, schedule.c.name == "killer", **ended)
+    store.change(run, run.c.schedule == "other", **ended)
     first, second = store.claim("killer", "other"), store.claim("killer", "other", holder="h2")
     assert {one.schedule for one in (*first, *second)} == {"killer", "other"}
     assert len(first) == len(second) == 1

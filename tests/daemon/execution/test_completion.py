@@ -1,11 +1,11 @@
 """Writes of a holder prove their grant; an end is one transaction of lease, run and job run (rules 10, 14, 15 and 16)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 import lease.statements
@@ -33,17 +33,14 @@ from tests.support.completion import (
 )
 from tests.support.store import Store, a_schedule
 
-pytestmark = pytest.mark.conformance
-
 SUCCEEDED = Outcome("succeeded", None, Piece(0, 0, "all went well"), 0)
 FAILED = Outcome("failed", "no such table", Piece(0, 0, "trying"), 1)
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", jobs=("one", "two", "three")))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily", jobs=("one", "two", "three")))
+    return store
 
 
 @pytest.fixture
@@ -177,8 +174,7 @@ def test_a_run_that_shows_another_grant_than_the_lease_is_not_ended(
 ) -> None:
     """Rule 10: each table's write names the grant."""
     job = EndedJob(started(store, claimed), SUCCEEDED)
-    other = update(run).where(run.c.id == claimed.run_id).values(token=99)
-    store.do(lambda connection: connection.execute(other))
+    store.change(run, run.c.id == claimed.run_id, token=99)
     before = store.everything()
     with pytest.raises(NothingWritten):
         store.do(ENDS[end], claimed, job)
@@ -244,34 +240,32 @@ def test_a_successor_waits_until_all_that_were_before_it_are_over(store: Store) 
     assert [one.run_id for one in store.claim("daily", holder="h2")] == [third]
 
 
-def test_a_run_triggered_while_its_predecessor_ends_is_never_forgotten(postgres_url: str) -> None:
+def test_a_run_triggered_while_its_predecessor_ends_is_never_forgotten(postgres: Store) -> None:
     """Rule 14: whichever of the two comes first."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        for _ in range(20):
-            store.do(trigger, "shop", "daily", requested_by="ada")
-            (claimed,) = store.claim("daily")
-            with ThreadPoolExecutor(2) as pool:
-                ending = pool.submit(store.do, finish_run, claimed, "succeeded")
-                triggering = pool.submit(store.do, trigger, "shop", "daily", requested_by="ada")
-                assert isinstance(ending.result(), Done)
-                second = triggering.result()
-            (next_,) = store.claim("daily")
-            assert next_.run_id == second
-            store.do(finish_run, next_, "succeeded")
+    postgres.sync(a_schedule("daily"))
+    for _ in range(20):
+        postgres.do(trigger, "shop", "daily", requested_by="ada")
+        (claimed,) = postgres.claim("daily")
+        with ThreadPoolExecutor(2) as pool:
+            ending = pool.submit(postgres.do, finish_run, claimed, "succeeded")
+            triggering = pool.submit(postgres.do, trigger, "shop", "daily", requested_by="ada")
+            assert isinstance(ending.result(), Done)
+            second = triggering.result()
+        (next_,) = postgres.claim("daily")
+        assert next_.run_id == second
+        postgres.do(finish_run, next_, "succeeded")
 
 
-def test_a_finish_waits_for_a_transaction_that_is_fenced_with_its_grant(postgres_url: str) -> None:
+def test_a_finish_waits_for_a_transaction_that_is_fenced_with_its_grant(postgres: Store) -> None:
     """Rule 11: and it is refused, whole, when that takes too long."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        store.do(trigger, "shop", "daily", requested_by="ada")
-        (claimed,) = store.claim("daily")
-        with store.begin() as connection:
-            lease.statements.fence(connection, claimed.grant)
-            with pytest.raises(OperationalError, match="lock timeout"):
-                store.do(finish_run, claimed, "succeeded")
-        assert isinstance(store.do(finish_run, claimed, "succeeded"), Done)
+    postgres.sync(a_schedule("daily"))
+    postgres.do(trigger, "shop", "daily", requested_by="ada")
+    (claimed,) = postgres.claim("daily")
+    with postgres.begin() as connection:
+        lease.statements.fence(connection, claimed.grant)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            postgres.do(finish_run, claimed, "succeeded")
+    assert isinstance(postgres.do(finish_run, claimed, "succeeded"), Done)
 
 
 def test_progress_and_the_keeper_are_recorded(store: Store, claimed: ClaimedRun) -> None:

@@ -1,10 +1,9 @@
 """A run marked as cancelled: no claim, no job, no retry and no hand-back brings it to life again (rule 23)."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
@@ -27,17 +26,14 @@ from tests.support.completion import (
 )
 from tests.support.store import PAST, Store, a_schedule
 
-pytestmark = pytest.mark.conformance
-
 SUCCEEDED, FAILED, STOPPED = Outcome("succeeded"), Outcome("failed", "oh"), Outcome("stopped")
 REASON = "cancelled by bob: it hangs"
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", overlap="queue", jobs=("one", "two")))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily", overlap="queue", jobs=("one", "two")))
+    return store
 
 
 @pytest.fixture
@@ -154,7 +150,7 @@ def put_back_by_an_earlier_version(store: Store, claimed: ClaimedRun) -> None:
     old = {"holder": "an older one", "application": "shop", "host": "h", "pid": 1, "start_time": 1, "version": "0.1.0"}
     store.do(lambda c: c.execute(insert(replica).values(**old, state="running", started_at=PAST, seen_at=PAST)))
     mark_only = {"cancelled_at": run.c.created_at, "cancelled_by": "bob", "cancelled_why": "it hangs"}
-    store.do(lambda c: c.execute(update(run).where(run.c.id == claimed.run_id).values(**mark_only)))
+    store.change(run, run.c.id == claimed.run_id, **mark_only)
 
 
 def test_a_marked_run_that_waits_all_the_same_is_not_claimed_and_the_next_replica_that_looks_ends_it(

@@ -1,11 +1,10 @@
 """Which run gets a slot that becomes free where several replicas look for one at the same moment (rule 14)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 import lease.statements
 from daemon.execution import claim as claiming
@@ -18,10 +17,9 @@ from tests.support.store import Store, a_schedule, pending_runs
 
 
 @pytest.fixture
-def store(postgres_url: str) -> Iterator[Store]:
+def store(postgres: Store) -> Store:
     """Only there do two claim at once: on SQLite each has the database for itself."""
-    with Store(postgres_url) as opened:
-        yield opened
+    return postgres
 
 
 def waiting(store: Store, **counts: int) -> None:
@@ -150,7 +148,7 @@ def test_a_run_that_changed_since_it_was_found_is_asked_again(
 
     def changed(*given: Any) -> set[int]:
         monkeypatch.setattr(statements.claims, "lock", lock)
-        store.do(lambda connection: connection.execute(update(run).where(run.c.id == first).values(change)))
+        store.change(run, run.c.id == first, **change)
         return lock(*given)
 
     monkeypatch.setattr(statements.claims, "lock", changed)

@@ -30,8 +30,6 @@ from tests.support.databases import disconnect
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule
 from tests.support.store import TTL, Store, a_schedule, an_application, an_at, pending_runs
 
-pytestmark = pytest.mark.conformance
-
 THREE = {"name": "api", "slots": 3}
 
 
@@ -116,7 +114,7 @@ def test_a_slot_that_a_lock_has_no_more_counts_too(store: Store) -> None:
 
 def test_a_slot_for_which_somebody_waited_who_is_gone_is_granted_all_the_same(store: Store) -> None:
     waiting(store, 2, lock={"name": "api", "slots": 2})
-    store.do(lambda c: c.execute(update(leases).values(waiters='[["gone", "", 0.0]]')))
+    store.change(leases, waiters='[["gone", "", 0.0]]')
     assert sorted(one.grant.token for one in store.claim("thumbnail")) == [1, 2], "each was granted by itself"
 
 

@@ -1,6 +1,5 @@
 """The output of jobs in the database: saved while they run, under their grant, and read piece by piece."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,11 @@ from daemon.store.views.output import OutputPart, OutputReader
 from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule
 
-pytestmark = pytest.mark.conformance
-
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily"), a_schedule("hourly"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily"), a_schedule("hourly"))
+    return store
 
 
 @pytest.fixture

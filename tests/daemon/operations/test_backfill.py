@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from daemon.audit import check
 from daemon.audit.history import history, read_tables
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.trigger import Every
+from daemon.definitions.triggers.trigger import Every, OnRequest
 from daemon.errors import CannotAct, NotFound
 from daemon.operations.backfill import (
     Backfill,
@@ -33,8 +33,6 @@ from daemon.store.tables import act, run, schedule
 from daemon.store.tables import backfill as backfills
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
-
-pytestmark = pytest.mark.conformance
 
 HOUR = timedelta(hours=1)
 HOURLY = a_schedule("nightly", Every(3600.0), catch_up="skip")
@@ -246,7 +244,7 @@ def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_co
 
 def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
     due = away(store, HOURLY, 1_100)
-    store.do(lambda c: c.execute(update(run).where(run.c.last_scheduled_for.is_not(None)).values(count=7)))
+    store.change(run, run.c.last_scheduled_for.is_not(None), count=7)
     before = store.everything()
     with pytest.raises(CannotAct, match=r"stands for 7 scheduled times .* the timing of its schedule has changed"):
         filled(store, due[5], due[6])
@@ -266,7 +264,7 @@ def test_an_instant_without_a_run_gets_one(store: Store) -> None:
 
 def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is_named(store: Store) -> None:
     due = away(store, HOURLY, 5)
-    store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 11_000 * HOUR)))
+    store.change(schedule, anchor=due[0] - 11_000 * HOUR)
     for hours in (3, 10_900):  # also of more than one backfill may have: an earlier end would not help
         with pytest.raises(CannotAct, match=r"was first planned at .*; the earliest possible time is") as told:
             filled(store, due[0] - hours * HOUR, due[2])
@@ -279,41 +277,39 @@ def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is
 
 
 def test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pruning waits for no schedule's lock (rule 23: nothing that succeeded runs again)."""
-    with Store(postgres_url) as store:
-        due = away(store, HOURLY, 5)
-        look = statements.backfills.due_between
+    due = away(postgres, HOURLY, 5)
+    look = statements.backfills.due_between
 
-        def prune_first(connection: Connection, *between: Any) -> list[Row[Any]]:
-            store.do(mark_pruned, "shop", "nightly", due[1])
-            store.do(lambda other: other.execute(run.delete().where(run.c.scheduled_for <= due[1])))
-            return look(connection, *between)
+    def prune_first(connection: Connection, *between: Any) -> list[Row[Any]]:
+        postgres.do(mark_pruned, "shop", "nightly", due[1])
+        postgres.do(lambda other: other.execute(run.delete().where(run.c.scheduled_for <= due[1])))
+        return look(connection, *between)
 
-        monkeypatch.setattr(statements.backfills, "due_between", prune_first)
-        with pytest.raises(CannotAct, match="may have been pruned"):
-            filled(store, due[0], due[3])
+    monkeypatch.setattr(statements.backfills, "due_between", prune_first)
+    with pytest.raises(CannotAct, match="may have been pruned"):
+        filled(postgres, due[0], due[3])
 
 
 def test_what_is_to_be_retried_is_not_pruned_before_that_is_written(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Store(postgres_url) as store:
-        due = away(store, QUEUED, 2)
-        failed = store.runs()[0].id
-        work(store, QUEUED, "failed")
-        store.do(trigger, "shop", "nightly", requested_by="ada")
-        add = statements.backfills.add
+    due = away(postgres, QUEUED, 2)
+    failed = postgres.runs()[0].id
+    work(postgres, QUEUED, "failed")
+    postgres.do(trigger, "shop", "nightly", requested_by="ada")
+    add = statements.backfills.add
 
-        def prune_first(connection: Connection, values: Any) -> int:
-            store.do(mark_pruned, "shop", "nightly", due[0])
-            assert store.do(delete_runs, "shop", "nightly", [failed]) == 0
-            return add(connection, values)
+    def prune_first(connection: Connection, values: Any) -> int:
+        postgres.do(mark_pruned, "shop", "nightly", due[0])
+        assert postgres.do(delete_runs, "shop", "nightly", [failed]) == 0
+        return add(connection, values)
 
-        monkeypatch.setattr(statements.backfills, "add", prune_first)
-        assert filled(store, due[0], due[0]).of_failed == 1
-        assert [row.scheduled_for for row in store.runs(run.c.retry_of == failed)] == [due[0]]
+    monkeypatch.setattr(statements.backfills, "add", prune_first)
+    assert filled(postgres, due[0], due[0]).of_failed == 1
+    assert [row.scheduled_for for row in postgres.runs(run.c.retry_of == failed)] == [due[0]]
 
 
 @pytest.mark.parametrize(
@@ -322,13 +318,17 @@ def test_what_is_to_be_retried_is_not_pruned_before_that_is_written(
         (HOURLY, 3, 'need overlap = "allow"'),
         (HOURLY, 0, "would never run any"),
         (a_schedule("nightly", Every(3600.0), enabled=False), 1, "is disabled"),
+        (a_schedule("nightly", OnRequest()), 1, "runs only on request, so it has no scheduled times; `leased trigger"),
     ],
 )
 def test_what_no_backfill_can_be_is_refused(store: Store, hourly: Schedule, at_most: int, says: str) -> None:
     store.sync(hourly)
     before = store.everything()
+    span = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
     with pytest.raises(CannotAct, match=says):
-        filled(store, datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC), at_most)
+        filled(store, *span, at_most)
+    with pytest.raises(CannotAct, match=says):
+        store.do(foresee_backfill, wanted(*span, at_most))
     assert store.everything() == before
 
 
@@ -337,8 +337,8 @@ def test_an_end_before_the_beginning_too_many_instants_and_an_unknown_schedule_a
     with pytest.raises(CannotAct, match=r"is after the last, .*; give the earlier one first"):
         filled(store, due[1], due[0])
     first = due[0] - 10_900 * HOUR
-    store.do(lambda c: c.execute(update(schedule).values(anchor=first)))
-    store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[0]).values(scheduled_for=first)))
+    store.change(schedule, anchor=first)
+    store.change(run, run.c.scheduled_for == due[0], scheduled_for=first)
     with pytest.raises(CannotAct, match="a backfill has at most 10,000 scheduled times"):
         filled(store, first, due[2])
     with pytest.raises(NotFound, match='there is no schedule "nightli"'):
@@ -465,13 +465,13 @@ def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> Non
 def test_what_is_due_on_a_day_that_is_kept_free_is_left_out(store: Store) -> None:
     due = away(store, HOURLY, 5)
     days = sorted({f"{one:%Y-%m-%d}" for one in due})
-    store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[1]).values(reason="excluded")))
+    store.change(run, run.c.scheduled_for == due[1], reason="excluded")
     assert filled(store, due[1], due[1]).will_run == 1  # it is kept free no more
-    store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[2]).values(reason="excluded")))
+    store.change(run, run.c.scheduled_for == due[2], reason="excluded")
     free = a_schedule("nightly", Every(3600.0), catch_up="skip", exclude=days)
     row = store.schedules()["nightly"]
     store.sync(free)
-    store.do(lambda c: c.execute(update(schedule).values(anchor=row.anchor, planned_until=row.planned_until)))
+    store.change(schedule, anchor=row.anchor, planned_until=row.planned_until)
     done = filled(store, due[2], due[3])
     assert counted_text(done) == "2 scheduled times: 1 left out, 1 will run"
 

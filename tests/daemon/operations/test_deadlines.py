@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import update
 
 from daemon.definitions.schedule import Schedule
@@ -13,8 +12,6 @@ from daemon.operations.trigger import trigger
 from daemon.store.tables import run, schedule
 from daemon.store.views.overview import read_overview
 from tests.support.store import Store, a_schedule, an_at, statements_on
-
-pytestmark = pytest.mark.conformance
 
 MINUTE = timedelta(minutes=1)
 DUE = datetime(2040, 12, 25, 2, tzinfo=UTC)
@@ -37,7 +34,7 @@ def took(store: Store, minutes: float) -> None:
     """A run of it has succeeded, and taken so long."""
     run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
     over = {"state": "succeeded", "started_at": DUE, "finished_at": DUE + minutes * MINUTE, "available_at": None}
-    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
+    store.change(run, run.c.id == run_id, **over)
 
 
 def test_they_take_as_many_statements_for_several_applications_as_for_one(store: Store) -> None:
@@ -71,7 +68,7 @@ def test_an_unfinished_run_is_what_is_to_succeed_next(store: Store) -> None:
     took(store, 12)
     run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
     assert success_by(store) == store.run(run_id).finish_by
-    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(finish_by=None)))
+    store.change(run, run.c.id == run_id, finish_by=None)
     assert success_by(store) == store.run(run_id).scheduled_for + 13 * MINUTE
 
 
@@ -81,27 +78,23 @@ def test_one_that_is_for_an_instant_of_before_or_is_to_end_is_not_what_is_to_suc
     took(store, 12)
     for mark in ("retry_of", "backfill"):
         run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
-        change(store, run_id, finish_by=None, scheduled_for=DUE - timedelta(days=9_000), **{mark: 1})
+        store.change(run, run.c.id == run_id, finish_by=None, scheduled_for=DUE - timedelta(days=9_000), **{mark: 1})
         assert success_by(store) == DUE + timedelta(hours=4)
-        change(store, run_id, **{mark: None})
+        store.change(run, run.c.id == run_id, **{mark: None})
         assert success_by(store) != DUE + timedelta(hours=4)
         store.claim("nightly", limit=1)
         store.do(cancel, run_id, requested_by="ada")
         assert success_by(store) == DUE + timedelta(hours=4)
 
 
-def change(store: Store, run_id: int, **values: Any) -> None:
-    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**values)))
-
-
 def test_what_is_excluded_or_paused_is_not_expected_to_succeed(store: Store) -> None:
     store.sync(nightly(finish_by="4h", exclude=["12-25", "12-26"]))
     assert success_by(store) == DUE + timedelta(days=2, hours=4)
-    store.do(lambda c: c.execute(update(schedule).values(paused_at=DUE - timedelta(days=9_000))))
+    store.change(schedule, paused_at=DUE - timedelta(days=9_000))
     assert success_by(store) is None
-    store.do(lambda c: c.execute(update(schedule).values(paused_until=DUE + timedelta(days=4))))
+    store.change(schedule, paused_until=DUE + timedelta(days=4))
     assert success_by(store) == DUE + timedelta(days=4, hours=4)
-    store.do(lambda c: c.execute(update(schedule).values(paused_at=None, paused_until=None)))
+    store.change(schedule, paused_at=None, paused_until=None)
     store.sync(nightly(finish_by="4h", exclude=["2040-12-25..2041-12-25"]))
     assert success_by(store) == datetime(2041, 12, 26, 6, tzinfo=UTC)
 

@@ -10,9 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
-from daemon.errors import InvalidInstant, NotFound, NotRecordable
+from daemon.errors import InvalidInstant, NotFound
 from daemon.operations.pause import PausedSchedule, ResumedSchedule, pause, resume
-from daemon.operations.requester import LONGEST
 from daemon.operations.selection import Selection, plan_some
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import sync
@@ -23,8 +22,6 @@ from daemon.store.views.history import read_runs
 from daemon.store.views.overview import read_overview
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule, an_application, statements_on
-
-pytestmark = pytest.mark.conformance
 
 POLL = a_schedule("poll", Every(20.0), catch_up="all", overlap="queue")
 ONE = Selection("shop", "poll")
@@ -324,17 +321,6 @@ def test_a_crash_in_the_midst_of_a_pause_or_a_resume_leaves_nothing(
         assert everything(store) == before
         paused(store)
         passes(store, 70.0)
-
-
-@pytest.mark.parametrize("text", ["", " \t", "two\nlines", "\0", "x" * (LONGEST + 1)])
-def test_a_name_or_reason_that_cannot_be_kept_is_refused_and_nothing_is_written(store: Store, text: str) -> None:
-    before = everything(store)
-    for what in (paused, resumed):
-        with pytest.raises(NotRecordable, match="why "):
-            what(store, why=text)
-        with pytest.raises(NotRecordable, match="requested_by "):
-            what(store, by=text)
-    assert everything(store) == before
 
 
 def test_an_end_that_has_passed_or_is_too_far_is_refused(store: Store) -> None:

@@ -19,8 +19,6 @@ from daemon.store.views.problems import problems
 from tests.support.entries import own_entry
 from tests.support.store import Store, a_schedule, an_application
 
-pytestmark = pytest.mark.conformance
-
 OFFICE = an_application(a_schedule("nightly", catch_up="all"), a_schedule("weekly"))
 A_MINUTE_AGO = -61.0
 

@@ -4,7 +4,6 @@ nobody's way until then, and takes its place (rule 23).
 
 import json
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -32,9 +31,7 @@ from daemon.store.views.overview import read_overview
 from lease.database.dialects import now
 from tests.support.completion import finish_run
 from tests.support.store import PAST, Store, a_schedule
-from tests.support.waiting import LIMIT
 
-pytestmark = pytest.mark.conformance
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
 DAILY = a_schedule("daily")
 DECLARED: dict[str, Any] = {"any": None, "count": 7, "deep": False, "name": "all", "rows": [], "share": 0.25}
@@ -184,28 +181,6 @@ def test_a_refused_request_leaves_its_key_free(store: Store) -> None:
     assert not store.do(trigger_as, request("shop", "daily", requested_by="ada", key="k")).already
 
 
-def test_two_callers_of_one_key_at_once_get_one_run(database_url: str) -> None:
-    """Whichever commits first; the other is told its number."""
-    with Store(database_url) as store:
-        store.sync(a_schedule("daily"))
-    barrier, told = Barrier(4), list[Requested]()
-
-    def call() -> None:
-        with Store(database_url) as own:
-            barrier.wait(LIMIT)
-            told.append(own.do(trigger_as, request("shop", "daily", requested_by="ada", key="k")))
-
-    threads = [Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
-    with Store(database_url) as store:
-        (only,) = store.runs()
-    assert sorted(one.already for one in told) == [False, True, True, True]
-    assert {one.run_id for one in told} == {only.id}
-
-
 # For a moment
 
 
@@ -327,16 +302,15 @@ def test_a_replica_that_has_not_its_schedule_leaves_it_to_others(store: Store) -
     assert store.run(run_id).place_at is not None
 
 
-def test_while_its_schedule_is_locked_it_is_left_for_later(postgres_url: str) -> None:
-    with Store(postgres_url) as store:
-        daily = a_schedule("daily")
-        store.sync(daily)
-        run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
-        its_moment_comes(store, run_id)
-        with store.begin() as other:
-            trigger(other, "shop", "daily", requested_by="bob")
-            assert store.plan(daily).made == 0
-        assert store.plan(daily).made == 1
+def test_while_its_schedule_is_locked_it_is_left_for_later(postgres: Store) -> None:
+    daily = a_schedule("daily")
+    postgres.sync(daily)
+    run_id = postgres.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
+    its_moment_comes(postgres, run_id)
+    with postgres.begin() as other:
+        trigger(other, "shop", "daily", requested_by="bob")
+        assert postgres.plan(daily).made == 0
+    assert postgres.plan(daily).made == 1
 
 
 def test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule(
@@ -349,8 +323,7 @@ def test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule(
     ids = [store.do(trigger, "shop", name, requested_by="ada", at=LATER) for name in ("bad", "bad", "bad", "good")]
     for run_id in ids:
         its_moment_comes(store, run_id)
-    later_version = update(schedule).where(schedule.c.name == "bad").values(definition='{"name": "bad"}', digest="?")
-    store.do(lambda connection: connection.execute(later_version))
+    store.change(schedule, schedule.c.name == "bad", definition='{"name": "bad"}', digest="?")
     planned = store.plan(bad, good)
     assert (list(planned.unreadable), planned.more) == (["bad"], False)
     assert [one.run_id for one in store.claim("good")] == ids[3:]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Table, func, insert, select, text, update
+from sqlalchemy import Table, func, insert, select, text
 
 import lease.statements
 from daemon.definitions.schedule import Schedule
@@ -36,8 +36,6 @@ from tests.support.entries import own_entry
 from tests.support.store import BLOCKED, TTL, Store, a_schedule, an_at
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.conformance
-
 BOTH = {"days": 30, "runs": 3}
 
 
@@ -49,10 +47,6 @@ def synced(store: Store, **settings: Any) -> Schedule:
 
 def add(store: Store, table: Table, **values: Any) -> None:
     store.do(lambda connection: connection.execute(insert(table).values(**values)))
-
-
-def change(store: Store, table: Table, *where: ColumnElement[bool], **values: Any) -> None:
-    store.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
 
 
 def ran(store: Store, schedule_: Schedule, count: int, *, days_ago: float = 100.0) -> list[int]:
@@ -213,19 +207,19 @@ def test_what_is_recorded_of_it_never_goes_back(store: Store) -> None:
         assert store.do(pruned_until, "shop", "daily") == at + expected * timedelta(days=1)
 
 
-def test_nor_does_it_where_two_prune_at_once(postgres_url: str) -> None:
+def test_nor_does_it_where_two_prune_at_once(postgres: Store) -> None:
     """One that was held up lost its lease, say: what the other deletes would be taken for lost, and filled in again."""
-    with Store(postgres_url) as store, ThreadPoolExecutor(1) as pool:
-        store.sync(a_schedule("daily"))
-        at = store.schedules()["daily"].created_at
-        with store.begin() as ahead:
+    with ThreadPoolExecutor(1) as pool:
+        postgres.sync(a_schedule("daily"))
+        at = postgres.schedules()["daily"].created_at
+        with postgres.begin() as ahead:
             mark_pruned(ahead, "shop", "daily", at + timedelta(days=2))
-            behind = pool.submit(store.do, mark_pruned, "shop", "daily", at + timedelta(days=1))
+            behind = pool.submit(postgres.do, mark_pruned, "shop", "daily", at + timedelta(days=1))
             blocked = text(BLOCKED)
             wait_until(lambda: behind.done() or ahead.scalar(blocked), "the other one waits")
             assert not behind.done()
         behind.result(60)
-        assert store.do(pruned_until, "shop", "daily") == at + timedelta(days=2)
+        assert postgres.do(pruned_until, "shop", "daily") == at + timedelta(days=2)
 
 
 def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
@@ -240,10 +234,10 @@ def test_the_counted_row_of_the_present_stretch_stays_and_goes_with_the_next(sto
     synced(store, keep={"days": 30})
     *_, counted = planned(store, "daily", 4, counted=True)
     first = select(run.c.scheduled_for).where(run.c.id == counted).scalar_subquery()
-    change(store, schedule, stretch_reason="missed", stretch_count=1009, stretch_from=first)
+    store.change(schedule, stretch_reason="missed", stretch_count=1009, stretch_from=first)
     assert pruned(store) == 3
     assert ids(store) == [counted]
-    change(store, schedule, stretch_reason=None, stretch_count=None, stretch_from=None)
+    store.change(schedule, stretch_reason=None, stretch_count=None, stretch_from=None)
     assert pruned(store) == 1
 
 
@@ -253,7 +247,7 @@ def test_a_pruned_instant_is_not_planned_again(store: Store) -> None:
     store.sync(once)
     store.plan(once)
     (row,) = store.runs()
-    change(store, run, state="skipped", reason="missed", finished_at=now())
+    store.change(run, state="skipped", reason="missed", finished_at=now())
     ended_ago(store, [row.id], 100)
     assert pruned(store, "once") == 1
     assert store.do(pruned_until, "shop", "once") == row.scheduled_for
@@ -278,7 +272,7 @@ def test_only_the_schedule_of_this_application_is_pruned(store: Store) -> None:
 def test_a_definition_that_cannot_be_read_keeps_all(store: Store) -> None:
     store.sync(a_schedule("daily", keep={"days": 30}))
     for keep in ('{"days": 0}', '{"weeks": 4}', '{"days": 30', "{}"):
-        change(store, schedule, definition=f'{{"name": "daily", "keep": {keep}}}')
+        store.change(schedule, definition=f'{{"name": "daily", "keep": {keep}}}')
         assert store.do(kept, "shop") == {}
 
 
@@ -293,7 +287,7 @@ def test_a_look_ends_where_a_step_does_and_goes_on_behind_it(store: Store, monke
     monkeypatch.setattr("daemon.pruning.pruner.MOST_RUNS", 2)
     daily = synced(store, keep={"days": 30})
     waiting = ran(store, daily, 7)[0]
-    change(store, run, run.c.id == waiting, state="pending", finished_at=None, token=None, holder=None)
+    store.change(run, run.c.id == waiting, state="pending", finished_at=None, token=None, holder=None)
     assert pruned(store) == 6
     assert ids(store) == [waiting]
 
@@ -301,52 +295,49 @@ def test_a_look_ends_where_a_step_does_and_goes_on_behind_it(store: Store, monke
 # What others have locked is left for later
 
 
-def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
+def test_nothing_waits_for_a_locked_row(postgres: Store) -> None:
     locks: dict[str, Callable[[int], Any]] = {
         "its run": lambda one: select(run.c.id).where(run.c.id == one),
         "an attempt of it": lambda one: select(job_run.c.id).where(job_run.c.run_id == one),
         "its lease": lambda one: select(leases.c.name).where(leases.c.name == f"run/shop/daily/{one}"),
     }
-    with Store(postgres_url) as store:
-        daily = synced(store, keep={"days": 30}, overlap="allow")
-        for what, rows in locks.items():
-            first, second = ran(store, daily, 2)
-            with store.begin() as other:
-                other.execute(rows(first).with_for_update())
-                assert (pruned(store), ids(store)) == (1, [first]), what
-            assert pruned(store) == 1, what
-            assert second > first
+    daily = synced(postgres, keep={"days": 30}, overlap="allow")
+    for what, rows in locks.items():
+        first, second = ran(postgres, daily, 2)
+        with postgres.begin() as other:
+            other.execute(rows(first).with_for_update())
+            assert (pruned(postgres), ids(postgres)) == (1, [first]), what
+        assert pruned(postgres) == 1, what
+        assert second > first
 
 
-def test_what_tried_a_run_again_stays_as_long_as_that_one(postgres_url: str) -> None:
+def test_what_tried_a_run_again_stays_as_long_as_that_one(postgres: Store) -> None:
     """Without it the run would seem to be tried by none, and what had succeeded would be done once more."""
-    with Store(postgres_url) as store:
-        daily = synced(store, keep={"days": 30})
-        made = ran(store, daily, 4)
-        change(store, run, run.c.id == made[0], state="failed", reason="no more shops")
-        for again, before in ((made[1], made[0]), (made[2], made[1])):
-            change(store, run, run.c.id == again, retry_of=before)
-        with store.begin() as other:
-            other.execute(select(run.c.id).where(run.c.id == made[0]).with_for_update(read=True, key_share=True))
-            assert (pruned(store), ids(store)) == (1, made[:3])
-        assert (pruned(store), ids(store)) == (3, [])
+    daily = synced(postgres, keep={"days": 30})
+    made = ran(postgres, daily, 4)
+    postgres.change(run, run.c.id == made[0], state="failed", reason="no more shops")
+    for again, before in ((made[1], made[0]), (made[2], made[1])):
+        postgres.change(run, run.c.id == again, retry_of=before)
+    with postgres.begin() as other:
+        other.execute(select(run.c.id).where(run.c.id == made[0]).with_for_update(read=True, key_share=True))
+        assert (pruned(postgres), ids(postgres)) == (1, made[:3])
+    assert (pruned(postgres), ids(postgres)) == (3, [])
 
 
-def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgres_url: str) -> None:
+def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgres: Store) -> None:
     """A request locks its schedule (rule 15), and would wait for each step."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily", keep={"days": 30}))
-        planned(store, "daily", 3)
-        bounded = store.do(bound, "shop", "daily", {"days": 30})
-        assert bounded is not None
-        with store.begin() as pruner, store.begin() as other:
-            chosen = choose_next(pruner, bounded, 0)
-            other.execute(text("SET LOCAL lock_timeout = '1s'"))
-            trigger(other, "shop", "daily", requested_by="ada")
-            assert delete_runs(pruner, "shop", "daily", chosen.ids) == 2
-        with store.begin() as other:
-            other.execute(select(schedule).with_for_update(key_share=True))
-            assert pruned(store) == 1
+    postgres.sync(a_schedule("daily", keep={"days": 30}))
+    planned(postgres, "daily", 3)
+    bounded = postgres.do(bound, "shop", "daily", {"days": 30})
+    assert bounded is not None
+    with postgres.begin() as pruner, postgres.begin() as other:
+        chosen = choose_next(pruner, bounded, 0)
+        other.execute(text("SET LOCAL lock_timeout = '1s'"))
+        trigger(other, "shop", "daily", requested_by="ada")
+        assert delete_runs(pruner, "shop", "daily", chosen.ids) == 2
+    with postgres.begin() as other:
+        other.execute(select(schedule).with_for_update(key_share=True))
+        assert pruned(postgres) == 1
 
 
 # What else is old

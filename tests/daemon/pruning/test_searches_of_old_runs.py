@@ -58,26 +58,25 @@ def explained(connection: Connection) -> Iterator[list[tuple[str, int]]]:
 @pytest.mark.parametrize("name", ["often", "s7"])
 @pytest.mark.parametrize("statistics", ["of full tables", "of empty tables", "none"])
 def test_on_postgresql_a_step_reads_pages_by_the_number_of_its_runs(
-    postgres_url: str, statistics: str, name: str
+    postgres: Store, statistics: str, name: str
 ) -> None:
-    with Store(postgres_url) as store:
-        store.sync(*(a_schedule(one) for one in ("often", *(f"s{number}" for number in range(1, 200, 2)))))
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for table in ("run", "job_run", "job_output"):
-                connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-            if statistics == "of empty tables":
-                connection.exec_driver_sql("ANALYZE")
-            for made in (_HISTORY, _ATTEMPTS, _OUTPUT):
-                connection.exec_driver_sql(made)
-            if statistics == "of full tables":
-                connection.exec_driver_sql("VACUUM ANALYZE")
-        runs = MOST_RUNS if name == "often" else RUNS // 200 - 20
-        with store.begin() as connection, explained(connection) as found:
-            bounded = bound(connection, "shop", name, {"runs": 20 if name == "s7" else KEPT})
-            assert bounded is not None
-            step = choose_next(connection, bounded, 0)
-            assert delete_runs(connection, "shop", name, step.ids) == runs
-        assert [(sql, pages) for sql, pages in found if pages > MOST * runs + 100] == []
+    postgres.sync(*(a_schedule(one) for one in ("often", *(f"s{number}" for number in range(1, 200, 2)))))
+    with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("run", "job_run", "job_output"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+        if statistics == "of empty tables":
+            connection.exec_driver_sql("ANALYZE")
+        for made in (_HISTORY, _ATTEMPTS, _OUTPUT):
+            connection.exec_driver_sql(made)
+        if statistics == "of full tables":
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    runs = MOST_RUNS if name == "often" else RUNS // 200 - 20
+    with postgres.begin() as connection, explained(connection) as found:
+        bounded = bound(connection, "shop", name, {"runs": 20 if name == "s7" else KEPT})
+        assert bounded is not None
+        step = choose_next(connection, bounded, 0)
+        assert delete_runs(connection, "shop", name, step.ids) == runs
+    assert [(sql, pages) for sql, pages in found if pages > MOST * runs + 100] == []
 
 
 def test_on_sqlite_no_step_reads_a_table_as_a_whole(sqlite_url: str) -> None:

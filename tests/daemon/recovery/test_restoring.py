@@ -2,13 +2,13 @@
 
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url
 
 import lease.statements
 from daemon.audit import check
@@ -48,10 +48,9 @@ class Gate:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(*SCHEDULES)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(*SCHEDULES)
+    return store
 
 
 Backup = Callable[[], Callable[[], None]]
@@ -97,10 +96,8 @@ def a_replica(store: Store, holder: str = "h1") -> None:
 
 def time_passes(store: Store) -> None:
     """Let the leases go stale, and the replicas not have been seen since."""
-    held = update(leases).where(leases.c.holder.is_not(None)).values(expires_at=later(clock(), -1.0))
-    store.do(lambda connection: connection.execute(held))
-    seen = update(replica).values(seen_at=later(now(), -60.0))
-    store.do(lambda connection: connection.execute(seen))
+    store.change(leases, leases.c.holder.is_not(None), expires_at=later(clock(), -1.0))
+    store.change(replica, seen_at=later(now(), -60.0))
 
 
 def test_after_it_a_gate_admits_new_holders_and_zombies_are_fenced_off(store: Store, backup: Backup) -> None:

@@ -1,6 +1,5 @@
 """Settling ends what is stale or proven dead, touches nothing live, and runs go on where they were (rules 16 and 18)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -37,10 +36,9 @@ SUCCEEDED = Outcome("succeeded")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(a_schedule("daily"), a_schedule("other"))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(a_schedule("daily"), a_schedule("other"))
+    return store
 
 
 def claimed_run(store: Store, name: str = "daily", holder: str = "h1") -> ClaimedRun:
@@ -318,65 +316,62 @@ def test_a_holder_that_was_seen_after_another_was_granted_its_lease_uses_up_noth
     assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
 
 
-def test_settling_passes_over_what_somebody_works_on(postgres_url: str) -> None:
+def test_settling_passes_over_what_somebody_works_on(postgres: Store) -> None:
     """It waits for nothing: neither for a fenced transaction nor for a schedule that is being planned."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("fenced"), a_schedule("planned"), a_schedule("free"))
-        claimed = {name: claimed_run(store, name) for name in ("fenced", "planned", "free")}
-        for one in claimed.values():
-            store.go_stale(one.grant)
-        with store.begin() as connection:
-            lease.statements.fence(connection, claimed["fenced"].grant)
-            statements.schedule.lock(connection, "shop", "planned")
-            assert [one.schedule for one in store.do(settle, "shop")] == ["free"]
-        assert sorted(one.schedule for one in store.do(settle, "shop")) == ["fenced", "planned"]
+    postgres.sync(a_schedule("fenced"), a_schedule("planned"), a_schedule("free"))
+    claimed = {name: claimed_run(postgres, name) for name in ("fenced", "planned", "free")}
+    for one in claimed.values():
+        postgres.go_stale(one.grant)
+    with postgres.begin() as connection:
+        lease.statements.fence(connection, claimed["fenced"].grant)
+        statements.schedule.lock(connection, "shop", "planned")
+        assert [one.schedule for one in postgres.do(settle, "shop")] == ["free"]
+    assert sorted(one.schedule for one in postgres.do(settle, "shop")) == ["fenced", "planned"]
 
 
-def test_of_a_settlement_and_a_completion_at_once_one_wins_whole(postgres_url: str) -> None:
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        for _ in range(20):
-            claimed = claimed_run(store)
-            job = started(store, claimed)
-            store.go_stale(claimed.grant)
-            with ThreadPoolExecutor(2) as pool:
-                ending = pool.submit(store.do, finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED))
-                settling = pool.submit(store.do, settle, "shop")
-                lost = isinstance(ending.result(), NotOurs)
-            assert len(settling.result()) == lost
-            assert store.run(claimed.run_id).state == ("pending" if lost else "succeeded")
-            assert store.job_runs()[-1].state == ("abandoned" if lost else "succeeded")
-            for one in store.claim("daily"):
-                store.do(finish_run, one, "succeeded")
+def test_of_a_settlement_and_a_completion_at_once_one_wins_whole(postgres: Store) -> None:
+    postgres.sync(a_schedule("daily"))
+    for _ in range(20):
+        claimed = claimed_run(postgres)
+        job = started(postgres, claimed)
+        postgres.go_stale(claimed.grant)
+        with ThreadPoolExecutor(2) as pool:
+            ending = pool.submit(postgres.do, finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED))
+            settling = pool.submit(postgres.do, settle, "shop")
+            lost = isinstance(ending.result(), NotOurs)
+        assert len(settling.result()) == lost
+        assert postgres.run(claimed.run_id).state == ("pending" if lost else "succeeded")
+        assert postgres.job_runs()[-1].state == ("abandoned" if lost else "succeeded")
+        for one in postgres.claim("daily"):
+            postgres.do(finish_run, one, "succeeded")
 
 
-def test_attempts_are_locked_in_their_order_however_they_are_found(postgres_url: str) -> None:
+def test_attempts_are_locked_in_their_order_however_they_are_found(postgres: Store) -> None:
     """Rule 15: their holder saves progress, and why it lost them, of all at once; one of both would be refused."""
     names = [f"s{number}" for number in range(20)]
-    with Store(postgres_url) as store:
-        store.sync(*(a_schedule(name) for name in names))
-        held = [claimed_run(store, name) for name in names]
-        jobs = [started(store, claimed) for claimed in reversed(held)]
-        for claimed in held:
-            store.go_stale(claimed.grant)
+    postgres.sync(*(a_schedule(name) for name in names))
+    held = [claimed_run(postgres, name) for name in names]
+    jobs = [started(postgres, claimed) for claimed in reversed(held)]
+    for claimed in held:
+        postgres.go_stale(claimed.grant)
 
-        def settled(connection: Connection) -> list[SettledRun]:
-            for way in ("seqscan", "hashjoin", "mergejoin"):  # as with a long history
-                connection.execute(text(f"SET LOCAL enable_{way} = off"))
-            return settle(connection)
+    def settled(connection: Connection) -> list[SettledRun]:
+        for way in ("seqscan", "hashjoin", "mergejoin"):  # as with a long history
+            connection.execute(text(f"SET LOCAL enable_{way} = off"))
+        return settle(connection)
 
-        def waiting() -> bool:
-            blocked = text(BLOCKED)
-            return bool(store.do(lambda connection: connection.execute(blocked).scalar_one()))
+    def waiting() -> bool:
+        blocked = text(BLOCKED)
+        return bool(postgres.do(lambda connection: connection.execute(blocked).scalar_one()))
 
-        with ThreadPoolExecutor(1) as pool:
-            with store.begin() as connection:
-                connection.execute(select(job_run.c.id).where(job_run.c.id == jobs[0]).with_for_update())
-                settling = pool.submit(store.do, settled)
-                wait_until(waiting, "the settlement waits for the first attempt")
-                free = select(job_run.c.id).where(job_run.c.id != jobs[0]).with_for_update(skip_locked=True)
-                assert len(store.rows(free)) == len(jobs) - 1
-            assert len(settling.result()) == len(jobs)
+    with ThreadPoolExecutor(1) as pool:
+        with postgres.begin() as connection:
+            connection.execute(select(job_run.c.id).where(job_run.c.id == jobs[0]).with_for_update())
+            settling = pool.submit(postgres.do, settled)
+            wait_until(waiting, "the settlement waits for the first attempt")
+            free = select(job_run.c.id).where(job_run.c.id != jobs[0]).with_for_update(skip_locked=True)
+            assert len(postgres.rows(free)) == len(jobs) - 1
+        assert len(settling.result()) == len(jobs)
 
 
 def test_suspects_are_replicas_of_this_boot_and_namespace_with_what_they_hold(store: Store) -> None:

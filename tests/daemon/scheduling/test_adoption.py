@@ -1,7 +1,6 @@
 """Which replicas run what waits while the definitions of its schedule change, and who adopts it (rules 17 and 22)."""
 
 import pytest
-from sqlalchemy import update
 
 from daemon.scheduling.deploys.rollout import strangers
 from daemon.states import UNSEEN_IS_DEAD
@@ -11,7 +10,7 @@ from tests.support.store import a_schedule, an_application
 
 from .world import LONG_AGO, NEW, OLD, STEP, T, World
 
-pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+pytestmark = pytest.mark.anyio
 
 
 async def test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from(world: World) -> None:
@@ -127,7 +126,7 @@ async def test_what_waits_of_a_retired_schedule_is_claimed_while_a_replica_has_i
 async def test_a_run_of_the_version_before_goes_by_the_current_definition(world: World) -> None:
     await world.start(OLD, "a1")
     run_id = world.trigger("stays")
-    world.store.do(lambda connection: connection.execute(update(run).values(digest=None)))
+    world.store.change(run, digest=None)
     assert world.claimed_by(OLD) == []
     await world.pass_time(2 * STEP)
     assert world.store.run(run_id).digest == OLD.schedules[0].run_digest()

@@ -165,7 +165,6 @@ def test_planning_in_any_number_of_calls_records_each_instant_once_and_as_exclud
                 assert part.excluded == (row.reason == "excluded")
 
 
-@pytest.mark.conformance
 def test_excluded_instants_become_rows_that_say_so(store: RealStore) -> None:
     today = datetime.now(UTC)
     poll = a_schedule("poll", Every(20.0), exclude=[f"{today - DAY:%Y-%m-%d}..{today + DAY:%Y-%m-%d}"])

@@ -16,8 +16,6 @@ from daemon.store.views.problems import Problem, problems
 from daemon.text import when
 from tests.support.store import PAST, Store, a_schedule, explained, pending_runs
 
-pytestmark = pytest.mark.conformance
-
 
 def taken(store: Store) -> list[int]:
     return [row.id for row in store.do(statements.run.take_late, "shop")]
@@ -90,19 +88,18 @@ def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store:
     assert taken(store) == ids[statements.run.MOST_LATE :]
 
 
-def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: str) -> None:
+def test_a_run_that_another_transaction_has_locked_is_told_later(postgres: Store) -> None:
     """Rule 15: what does not lock in order waits for no row."""
 
     def take(connection: Connection) -> list[int]:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         return [row.id for row in statements.run.take_late(connection, "shop")]
 
-    with Store(postgres_url) as store:
-        run_id = late_run(store)
-        with store.begin() as other:
-            other.execute(select(run).where(run.c.id == run_id).with_for_update())
-            assert store.do(take) == []
-        assert store.do(take) == [run_id]
+    run_id = late_run(postgres)
+    with postgres.begin() as other:
+        other.execute(select(run).where(run.c.id == run_id).with_for_update())
+        assert postgres.do(take) == []
+    assert postgres.do(take) == [run_id]
 
 
 def test_runs_that_are_late_to_finish_are_found_by_their_index(sqlite_url: str) -> None:
@@ -145,6 +142,6 @@ def test_of_a_run_that_is_over_is_said_whether_it_succeeded_in_time_and_it_is_to
     run_id = late_run(store)
     finished = store.run(run_id).finish_by + timedelta(seconds=finished_after)
     over = {"state": state, "reason": "a reason", "finished_at": finished, "available_at": None}
-    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
+    store.change(run, run.c.id == run_id, **over)
     assert store.do(read_run, run_id).run.late_to_finish is late
     assert taken(store) == []

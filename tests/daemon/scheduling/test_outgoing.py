@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from daemon.definitions.schedule import Schedule, write_schedule
 from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
@@ -14,8 +14,6 @@ from daemon.scheduling.plan import MOST_ROWS
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
 from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_application
-
-pytestmark = pytest.mark.conformance
 
 HOUR = 3600.0
 
@@ -89,8 +87,7 @@ def test_a_definition_that_cannot_be_read_stops_no_sync_and_is_named(store: Stor
     store.sync(hourly("odd"), hourly("gone"), hourly("good"))
     a_night_without_replicas(store)
     unknown = write_schedule(hourly("odd")).replace('"skip"', '"newest"')
-    broken = update(schedule).where(schedule.c.name.in_(["odd", "gone"])).values(definition=unknown, digest="another")
-    store.do(lambda connection: connection.execute(broken))
+    store.change(schedule, schedule.c.name.in_(["odd", "gone"]), definition=unknown, digest="another")
     timings = {name: a_schedule(name, Every(60.0)) for name in ("odd", "good")}
     report = store.sync(*timings.values())
     assert report == SyncReport(changed=("odd", "good"), retired=("gone",), unreadable=("odd", "gone"))
@@ -103,7 +100,7 @@ def test_a_definition_whose_timing_alone_can_be_read_and_is_the_same_goes_on(sto
     store.sync(hourly("odd"))
     a_night_without_replicas(store)
     unknown = write_schedule(hourly("odd")).replace('"skip"', '"newest"')
-    store.do(lambda connection: connection.execute(update(schedule).values(definition=unknown, digest="another")))
+    store.change(schedule, definition=unknown, digest="another")
     assert store.sync(hourly("odd")) == SyncReport(changed=("odd",))
     assert store.planned(hourly("odd")) == {"missed": 7, "pending": 1}
 

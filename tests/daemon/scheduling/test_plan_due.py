@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, delete, event, update
+from sqlalchemy import Row, delete, event
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
@@ -20,8 +20,6 @@ from daemon.scheduling.plan_due import PlanningFailed, PlanReport, ToPlan, plan_
 from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import PAST, Store, a_schedule, an_at, pending_runs
-
-pytestmark = pytest.mark.conformance
 
 
 def overdue(store: Store, name: str, seconds: float) -> None:
@@ -59,7 +57,7 @@ def reopen(store: Store, last: datetime, instants: int, *, of_stretch: int) -> N
         "next_due": last - (instants - 1) * PERIOD,
         "stretch_count": schedule.c.stretch_count - of_stretch,
     }
-    store.do(lambda connection: connection.execute(update(schedule).values(**values)))
+    store.change(schedule, **values)
 
 
 def a_long_stretch(store: Store) -> tuple[Schedule, Row[Any]]:
@@ -112,8 +110,7 @@ def test_a_stretch_that_grows_does_so_in_one_counted_row(store: Store) -> None:
     rows = len(store.runs())
     assert (count(counted), counted.last_scheduled_for - counted.scheduled_for) == (8, 7 * PERIOD)
     reopen(store, counted.last_scheduled_for, 5, of_stretch=5)
-    shrunk = update(run).where(run.c.id == counted.id).values(count=3)
-    store.do(lambda connection: connection.execute(shrunk))
+    store.change(run, run.c.id == counted.id, count=3)
     assert planned_through(store, poll) == 5
     assert count(store.run(counted.id)) == 8
     assert len(store.runs()) == rows
@@ -121,7 +118,7 @@ def test_a_stretch_that_grows_does_so_in_one_counted_row(store: Store) -> None:
 
 def test_a_counted_row_that_is_gone_is_told_and_nothing_is_written(store: Store) -> None:
     poll, counted = a_long_stretch(store)
-    store.do(lambda connection: connection.execute(update(run).where(run.c.id == counted.id).values(trigger="manual")))
+    store.change(run, run.c.id == counted.id, trigger="manual")
     reopen(store, counted.last_scheduled_for, 5, of_stretch=5)
     before = store.everything()
     with pytest.raises(PlanningFailed, match="expected one row that counts its skipped times"):
@@ -149,8 +146,7 @@ def test_an_instant_that_has_its_run_gets_no_second_one_and_that_is_told(store: 
     once = an_at("once")
     store.sync(once)
     store.plan(once)
-    due_once_more = update(schedule).values(planned_until=PAST - timedelta(days=1), next_due=PAST)
-    store.do(lambda connection: connection.execute(due_once_more))
+    store.change(schedule, planned_until=PAST - timedelta(days=1), next_due=PAST)
     assert store.plan(once).doubled == 1
     assert len(store.runs()) == 1
 
@@ -168,18 +164,17 @@ def test_replicas_that_plan_at_once_make_each_run_once(store: Store) -> None:
     assert len({row.schedule for row in store.runs()}) == len(store.runs()) == 30
 
 
-def test_a_schedule_that_somebody_is_at_is_passed_over(postgres_url: str) -> None:
+def test_a_schedule_that_somebody_is_at_is_passed_over(postgres: Store) -> None:
     busy, free = a_schedule("busy", Every(20.0)), a_schedule("free", Every(20.0))
-    with Store(postgres_url) as store:
-        store.sync(busy, free)
-        for name in ("busy", "free"):
-            overdue(store, name, 30.0)
-        with store.begin() as connection:
-            statements.schedule.lock(connection, "shop", "busy")
-            store.plan(busy, free)
-            assert [row.schedule for row in store.runs()] == ["free"]
-        store.plan(busy, free)
-        assert [row.schedule for row in store.runs()] == ["free", "busy"]
+    postgres.sync(busy, free)
+    for name in ("busy", "free"):
+        overdue(postgres, name, 30.0)
+    with postgres.begin() as connection:
+        statements.schedule.lock(connection, "shop", "busy")
+        postgres.plan(busy, free)
+        assert [row.schedule for row in postgres.runs()] == ["free"]
+    postgres.plan(busy, free)
+    assert [row.schedule for row in postgres.runs()] == ["free", "busy"]
 
 
 def test_schedules_that_are_not_known_here_are_left_alone(store: Store) -> None:
@@ -232,8 +227,7 @@ def test_a_run_that_has_started_is_not_missed(store: Store) -> None:
     store.sync(once)
     store.plan(once)
     (claimed,) = store.claim("once")
-    back = update(run).values(state="pending", token=None, holder=None)
-    store.do(lambda connection: connection.execute(back))
+    store.change(run, state="pending", token=None, holder=None)
     store.shift(run, start_by=-1.0)
     assert store.planned(once) == {}
     assert [one.run_id for one in store.claim("once", holder="h2")] == []

@@ -23,7 +23,7 @@ from tests.support.store import Store, a_schedule, an_application, an_at
 
 from .world import STEP, T, World
 
-pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+pytestmark = pytest.mark.anyio
 
 Names = tuple[str, ...]
 Files = tuple[dict[str, Names], ...]

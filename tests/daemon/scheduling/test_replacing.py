@@ -1,10 +1,8 @@
 """`overlap = "replace"`: the newest run wins, and starts when the work of the older one has ended (rules 13, 14 and 23)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
@@ -18,27 +16,20 @@ from daemon.store.views.history import read_run, read_runs
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 
-pytestmark = pytest.mark.conformance
-
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 POLL = a_schedule("poll", Every(600.0), overlap="replace")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(POLL)
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(POLL)
+    return store
 
 
 def due(store: Store, seconds: float, of: Schedule = POLL) -> None:
     """Plan an instant of a schedule, each time of another one: they are ``seconds`` old."""
     store.shift(schedule, schedule.c.name == of.name, planned_until=-seconds - 1, anchor=-seconds, next_due=-seconds)
-    store.do(
-        lambda c: c.execute(
-            update(schedule).where(schedule.c.name == of.name).values(stretch_reason=None, stretch_count=None)
-        )
-    )
+    store.change(schedule, schedule.c.name == of.name, stretch_reason=None, stretch_count=None)
     store.plan(of)
 
 

@@ -19,7 +19,7 @@ from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, NEWER, OLD, STEP, T, World
 
-pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+pytestmark = pytest.mark.anyio
 
 
 def at(application: Application, revision: int) -> Application:

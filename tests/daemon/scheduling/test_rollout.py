@@ -20,7 +20,7 @@ from tests.support.store import an_application
 
 from .world import LONG_AGO, NEW, NEWER, OLD, STEP, Side, T, World, jobs_of
 
-pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+pytestmark = pytest.mark.anyio
 
 
 async def test_new_definitions_rule_from_their_first_ready_replica_on(world: World) -> None:

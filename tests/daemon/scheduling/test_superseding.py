@@ -21,7 +21,7 @@ from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, OLD, Side, T, World, jobs_of
 
-pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+pytestmark = pytest.mark.anyio
 
 REVISED = dataclasses.replace(NEW, revision=1)
 

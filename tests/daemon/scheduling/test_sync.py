@@ -13,8 +13,6 @@ from daemon.scheduling.deploys.sync import SyncReport, patience, sync
 from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application, pending_runs
 
-pytestmark = pytest.mark.conformance
-
 
 def test_a_schedule_seen_for_the_first_time_has_missed_nothing(store: Store) -> None:
     daily = a_schedule("daily", Cron("0 3 * * *"))
@@ -150,9 +148,9 @@ def test_a_sync_of_thousands_is_given_more_time_than_one_of_a_few() -> None:
     assert patience(many) > patience(few) + 5.0
 
 
-def test_a_sync_may_compute_for_longer_than_other_transactions_are_idle(postgres_url: str) -> None:
+def test_a_sync_may_compute_for_longer_than_other_transactions_are_idle(postgres: Store) -> None:
     """Of thousands of schedules it does, between two statements."""
-    with Store(postgres_url) as store, store.begin() as connection:
+    with postgres.begin() as connection:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '2s'"))
         sync(connection, an_application(a_schedule()))
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10s"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from daemon.definitions.schedule import Job, Schedule
 from daemon.jobs.processes.identity import ProcessIdentity
@@ -27,8 +27,6 @@ from daemon.telemetry.facts import Fact, Note
 from lease.clock import boot_id, boottime
 from lease.database.dialects import later, now
 from tests.support.store import PAST, Store, a_schedule, an_at
-
-pytestmark = pytest.mark.conformance
 
 HOUR = 3_600.0
 START = 1_700_000_000.0
@@ -157,8 +155,7 @@ def a_run(store: Store, of: Schedule, *others: Schedule) -> int:
     """Plan a run of a schedule for an instant since it was synced, with others."""
     store.sync(of, *others)
     synced = datetime.now(UTC) - timedelta(minutes=1)
-    earlier = update(schedule).where(schedule.c.name == of.name).values(changed_at=synced, synced_at=synced)
-    store.do(lambda connection: connection.execute(earlier))
+    store.change(schedule, schedule.c.name == of.name, changed_at=synced, synced_at=synced)
     store.shift(schedule, schedule.c.name == of.name, anchor=-3_601.0, planned_until=-10.0, next_due=-1.0)
     store.plan(of)
     (made,) = store.rows(select(run.c.id).where(run.c.schedule == of.name))
@@ -171,7 +168,7 @@ def starts_in(store: Store, run_id: int, seconds: float) -> None:
 
 def waits_for_a_retry(store: Store, run_id: int, seconds: float) -> None:
     store.shift(run, run.c.id == run_id, available_at=seconds)
-    store.do(lambda connection: connection.execute(update(run).where(run.c.id == run_id).values(attempt=1)))
+    store.change(run, run.c.id == run_id, attempt=1)
 
 
 @pytest.mark.parametrize("priority", ["normal", "high"])
@@ -230,9 +227,5 @@ def test_what_is_at_work_is_left_alone(store: Store) -> None:
     soon = a_schedule("soon")
     planned = a_run(store, soon)
     store.claim("soon")
-    store.do(
-        lambda connection: connection.execute(
-            update(run).where(run.c.id == planned).values(available_at=later(now(), 26 * HOUR))
-        )
-    )
+    store.change(run, run.c.id == planned, available_at=later(now(), 26 * HOUR))
     assert started(store, soon) == 0

@@ -2,7 +2,7 @@
 statements look each row up by its key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -34,17 +34,15 @@ WELL = Outcome("succeeded")
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        opened.sync(*(a_schedule(name) for name in NAMES))
-        yield opened
+def store(store: Store) -> Store:
+    store.sync(*(a_schedule(name) for name in NAMES))
+    return store
 
 
 @pytest.fixture
-def postgres(postgres_url: str) -> Iterator[Store]:
-    with Store(postgres_url) as opened:
-        opened.sync(*(a_schedule(name) for name in NAMES))
-        yield opened
+def postgres(postgres: Store) -> Store:
+    postgres.sync(*(a_schedule(name) for name in NAMES))
+    return postgres
 
 
 def at_work(store: Store) -> list[tuple[ClaimedRun, int]]:
@@ -89,8 +87,7 @@ def test_each_write_of_a_set_gets_its_own_answer(store: Store) -> None:
     runs = at_work(store)
     written(store, ends(runs[:1]))
     store.steal(runs[1][0].grant)
-    other = update(run).where(run.c.schedule == "c").values(token=99)
-    store.do(lambda connection: connection.execute(other))
+    store.change(run, run.c.schedule == "c", token=99)
     known, zombie, strange, done = written(store, ends(runs))
     assert (known, type(zombie), type(strange), done) == (AlreadyDone("succeeded"), NotOurs, NothingWritten, Done())
     assert states(store)["b"] == ("running", "running")
@@ -116,7 +113,7 @@ def test_each_successor_becomes_due_in_the_set_that_ends_its_predecessor(store: 
     for name in NAMES:
         store.do(trigger, "shop", name, requested_by="ada")
     waiting = [row.id for row in store.runs(run.c.state == "pending")]
-    store.do(lambda c: c.execute(update(run).where(run.c.id.in_(waiting)).values(available_at=None)))
+    store.change(run, run.c.id.in_(waiting), available_at=None)
     written(store, ends(runs[:3]))
     due = {row.schedule for row in store.runs(run.c.state == "pending", run.c.available_at.is_not(None))}
     assert due == {"a", "b", "c"}
@@ -212,30 +209,26 @@ _HISTORY = """
 
 @pytest.mark.parametrize("is_analyzed", [False, True])
 @pytest.mark.extended
-def test_no_statement_of_a_set_pairs_each_row_with_each(postgres_url: str, *, is_analyzed: bool) -> None:
+def test_no_statement_of_a_set_pairs_each_row_with_each(postgres: Store, *, is_analyzed: bool) -> None:
     """With the grants of one holder, all under their first token, as after a start: these two say nothing of a row."""
-    with Store(postgres_url) as store:
-        store.sync(*(a_schedule(name) for name in MANY))
-        known, first_jobs = store.known(*MANY), dict.fromkeys(MANY, "work")
-        store.do(lambda connection: connection.exec_driver_sql(_HISTORY))
+    postgres.sync(*(a_schedule(name) for name in MANY))
+    known, first_jobs = postgres.known(*MANY), dict.fromkeys(MANY, "work")
+    postgres.do(lambda connection: connection.exec_driver_sql(_HISTORY))
+    for _ in range(2):
+        postgres.do(lambda connection: [trigger(connection, "shop", name, requested_by="ada") for name in MANY])
         for _ in range(2):
-            store.do(lambda connection: [trigger(connection, "shop", name, requested_by="ada") for name in MANY])
-            for _ in range(2):
-                with store.begin() as connection, explained(connection) as of_claim:
-                    claimed = claim(connection, "shop", known, "h1", None, TTL, SIZE, first_jobs)
-                assert len(claimed) == SIZE
-                with store.begin() as connection, explained(connection) as of_ends:
-                    write_set(
-                        connection,
-                        [
-                            EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded")))
-                            for one in claimed
-                        ],
-                    )
-                assert [sql for sql, plan in [*of_claim, *of_ends] if pages_of(plan) > MOST * SIZE] == []
-            if is_analyzed:
-                with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.exec_driver_sql("ANALYZE")
+            with postgres.begin() as connection, explained(connection) as of_claim:
+                claimed = claim(connection, "shop", known, "h1", None, TTL, SIZE, first_jobs)
+            assert len(claimed) == SIZE
+            with postgres.begin() as connection, explained(connection) as of_ends:
+                write_set(
+                    connection,
+                    [EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded"))) for one in claimed],
+                )
+            assert [sql for sql, plan in [*of_claim, *of_ends] if pages_of(plan) > MOST * SIZE] == []
+        if is_analyzed:
+            with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("ANALYZE")
 
 
 @pytest.mark.parametrize("settings", [{}, {"lock": {"name": "api", "slots": 2}}, {"priority": "high"}])
