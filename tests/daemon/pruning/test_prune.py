@@ -15,7 +15,7 @@ from sqlalchemy import Table, func, insert, select, text
 import lease.statements
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
-from daemon.pruning.choice import DAY, LEAST_AGE, Seen, age_kept, choose
+from daemon.pruning.choice import DAY, Seen, choose
 from daemon.pruning.pruner import (
     LEAST_GENERATIONS,
     SILENT_IS_DEAD,
@@ -389,25 +389,11 @@ def test_of_generations_the_newest_fifty_stay_and_all_by_which_somebody_goes(sto
             "run_digests": json.dumps({"waits": [used, "all"]}),
         }
         add(store, generation, **row)
-    add(store, replica, **a_replica("digest 3"))
+    store.do(registry.register, own_entry("h", "shop", "digest 3"))
+    store.change(replica, state="dead")
     store.do(delete_old_records, "shop")
     left = sorted(row.number for row in store.rows(select(generation.c.number)))
     assert left == [1, 2, 3, 4, *range(6, number + 1)], "the ruler, a run's, a replica's, a late one, the newest"
-
-
-def a_replica(digest: str) -> dict[str, Any]:
-    return {
-        "holder": "h",
-        "application": "shop",
-        "host": "a host",
-        "pid": 1,
-        "start_time": 1,
-        "version": "0",
-        "digest": digest,
-        "state": "dead",
-        "started_at": now(),
-        "seen_at": now(),
-    }
 
 
 # Which runs go
@@ -417,41 +403,6 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 OLD = Seen(1, scheduled=True, last=NOON, created_for=41 * DAY, ended_for=40 * DAY, goes_on=False)
-
-
-@pytest.mark.parametrize(
-    ("keep", "age"), [({"days": 30, "runs": 5}, 30 * DAY), ({"days": 1}, DAY), ({"runs": 5}, LEAST_AGE)]
-)
-def test_the_age_is_that_of_the_days_or_else_an_hour(keep: dict[str, int], age: float) -> None:
-    assert age_kept(keep) == age
-
-
-@pytest.mark.parametrize(
-    ("run", "goes"),
-    [
-        (OLD, True),
-        (replace(OLD, ended_for=30 * DAY), False),
-        (replace(OLD, ended_for=None), False),
-        (replace(OLD, goes_on=True), False),
-        (replace(OLD, scheduled=False), True),
-    ],
-    ids=["old", "no older than is kept", "not over", "the row in which the stretch goes on", "requested"],
-)
-def test_a_run_goes_that_ended_longer_ago_than_is_kept(run: Seen, *, goes: bool) -> None:
-    assert choose([run], 30 * DAY, 0, 10).ids == ((1,) if goes else ())
-
-
-def test_the_instants_are_those_of_the_runs_that_go_and_were_due() -> None:
-    later, latest = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
-    seen = [
-        replace(OLD, id=1),
-        replace(OLD, id=2, last=later),
-        replace(OLD, id=3, last=latest, scheduled=False),
-        replace(OLD, id=4, last=latest, ended_for=0.0),
-    ]
-    assert choose(seen, 30 * DAY, 0, 10).until == later
-    assert choose(seen[2:], 30 * DAY, 0, 10).until is None
-    assert choose([], 30 * DAY, 7, 10).until is None
 
 
 def test_it_goes_on_behind_the_last_one_while_there_may_be_more_that_ended_so_long_ago() -> None:

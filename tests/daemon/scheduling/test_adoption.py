@@ -71,18 +71,6 @@ async def test_no_run_is_adopted_by_the_first_that_starts_after_a_long_outage(wo
     assert [world.store.run(one).state for one in (run_id, retired)] == ["running", "running"]
 
 
-async def test_the_runs_of_one_that_is_not_seen_any_more_are_adopted(world: World) -> None:
-    old = await world.start(OLD, "a1")
-    run_id = world.trigger("changes")
-    new = await world.start(NEW, "b1")
-    world.kill(old)
-    for _ in range(4):
-        await new.sign_of_life()
-    assert world.store.run(run_id).adopted_from is None
-    await new.sign_of_life()
-    assert world.store.run(run_id).adopted_from is not None
-
-
 async def test_what_only_others_may_do_with_runs_locks_no_schedule(world: World) -> None:
     """The old one stands in, and does not have the schedule of a run that waits for the new one."""
     old = await world.start(OLD, "a1")

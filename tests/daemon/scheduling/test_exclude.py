@@ -119,14 +119,6 @@ def test_what_may_be_caught_up_is_found_behind_any_number_of_excluded_instants()
     store.assert_each_has_one_run(NOON, at(12, 23, 59))
 
 
-def test_of_a_long_stretch_the_newest_thousand_have_a_row_and_one_counts_the_rest() -> None:
-    store = Store(often(), PlanState(at(2, 23, 59), NOON))
-    store.until_planned(at(4, 23, 59))
-    counted, *own = store.rows.values()
-    assert (counted.reason, counted.count, len(own)) == ("excluded", 2 * 24 * 60 - 1_000, 1_000)
-    store.assert_each_has_one_run(at(2, 23, 59), at(4, 23, 59))
-
-
 @given(
     trigger=st.sampled_from([{"cron": "*/15 * * * *"}, {"cron": "0 8,20 * * *"}, {"cron": None, "every": 1800.0}]),
     policies=st.fixed_dictionaries(

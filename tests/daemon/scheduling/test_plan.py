@@ -222,14 +222,6 @@ def test_a_stretch_goes_on_over_many_plans_and_ends_with_a_run() -> None:
     store.assert_each_has_one_run(NOON, NOON + 1_202 * MINUTE)
 
 
-def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are_missed() -> None:
-    store = Store(Schedule(name="often", cron="* * * * *", catch_up="all"), PlanState(NOON, NOON))
-    store.until_planned(NOON + 1_500 * MINUTE + timedelta(seconds=61))
-    runs = list(store.rows.values())
-    assert [run.reason for run in runs] == ["missed"] * 500 + [None] * 1000 + ["overlap"]
-    assert [run.waits for run in runs[500:1500]] == [False] + [True] * 999
-
-
 @pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.parametrize("trigger", [{"cron": "* * * * *"}, {"cron": "* * * * * *"}, {"every": 0.1}])
 def test_a_year_of_missed_instants_is_planned_in_a_few_short_steps(trigger: dict[str, Any]) -> None:
@@ -361,30 +353,6 @@ def test_a_pause_that_ends_as_clocks_change_splits_by_elapsed_time(until: str, e
         "shop", nightly, PlanState(begin, begin, pause=Pause(begin, end)), end.replace(hour=1, minute=0) + SECOND
     )
     assert [f"{run.scheduled_for:%m-%d %H:%M} {run.reason or run.state}" for run in found.runs] == expected
-
-
-def test_a_long_pause_is_counted_up_to_its_end_and_no_further() -> None:
-    store = Store(
-        Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=Pause(NOON, NOON + 5_000 * MINUTE))
-    )
-    now = NOON + 5_010 * MINUTE
-    store.until_planned(now)
-    reasons = [(run.reason, run.count) for _, run in sorted(store.rows.items())]
-    assert sum(count for reason, count in reasons if reason == "paused") == 4_999
-    assert reasons[0] == ("paused", 3_999)
-    assert max(at for at, run in store.rows.items() if run.reason == "paused") == NOON + 4_999 * MINUTE
-    store.assert_each_has_one_run(NOON, now)
-
-
-def test_a_counted_row_that_grows_ends_with_the_pause_in_the_midst_of_a_plan() -> None:
-    pause = Pause(NOON, NOON + 1_105 * MINUTE)
-    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=pause))
-    for minutes in (1_100, 1_110):
-        store.until_planned(NOON + minutes * MINUTE)
-    counted = [(run.reason, run.count) for run in store.rows.values() if run.last_scheduled_for]
-    assert sum(count for _, count in counted) == 104
-    assert {reason for reason, _ in counted} == {"paused"}
-    store.assert_each_has_one_run(NOON, NOON + 1_110 * MINUTE)
 
 
 @given(

@@ -115,15 +115,6 @@ async def test_a_raise_of_superseded_ones_makes_them_current_at_once(world: Worl
     assert world.rules(OLD)
 
 
-async def test_one_staged_with_it_is_current_from_its_first_replica_on_and_not_before(world: World) -> None:
-    await world.start(at(OLD, 41), "a1")
-    assert not staged(world, at(NEWER, 43))
-    await world.start(at(NEW, 42), "b1")
-    assert world.rules(NEW)
-    await world.start(at(NEWER, 43), "c1")
-    assert world.rules(NEWER)
-
-
 async def test_a_rollback_stands_in_first_and_is_for_good_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It then counts as the revision that it took over from; so that one does not come back by a restart."""
     monkeypatch.setattr("daemon.scheduling.generations.order.FOR_GOOD_AFTER", FOR_GOOD)

@@ -216,16 +216,6 @@ async def test_where_all_restart_nothing_changes_hands_although_an_old_one_is_th
     assert world.numbers() == [1, 2]
 
 
-async def test_an_outage_of_the_database_changes_nothing(world: World) -> None:
-    old, new = await world.start(OLD, "a1"), await world.start(NEW, "b1")
-    world.store.shift(replicas, seen_at=-600.0)
-    await old.sign_of_life(600.0)
-    await new.sign_of_life(600.0)
-    await world.pass_time(2 * T)
-    assert world.rules(NEW)
-    assert world.numbers() == [1, 2]
-
-
 async def test_the_newest_that_lives_stands_in(world: World) -> None:
     await world.start(OLD, "a1")
     await world.start(NEW, "b1")
@@ -265,12 +255,6 @@ async def test_what_a_supervisor_is_to_run_now_may_be_new_with_its_definitions(w
     await asyncio.to_thread(bring_first, NEW, world.store.url, ["comes"])  # a command has a loop of its own
     assert world.rules(NEW)
     assert world.claimed_by(NEW) == ["comes"]
-
-
-async def test_definitions_that_are_synced_where_nobody_lives_rule_at_once(world: World) -> None:
-    assert world.store.do(stage, OLD, by="ci").rules
-    assert world.store.do(stage, NEW, by="ci").rules
-    assert world.defined() == jobs_of(NEW)
 
 
 async def test_older_ones_are_put_on_top_on_request(world: World) -> None:

@@ -13,10 +13,8 @@ from daemon.definitions.application import Application
 from daemon.errors import RetiresAll, WouldSupersede
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
-from daemon.store import statements
 from daemon.store.tables import generation, schedule
 from daemon.store.views.acting import read_activity
-from tests.support.entries import own_entry
 from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, OLD, Side, T, World, jobs_of
@@ -73,24 +71,6 @@ async def test_of_two_at_once_the_first_one_rules_and_the_second_is_refused(worl
     found = await asyncio.gather(*(side.rollout.join(guarded=True) for side in sides), return_exceptions=True)
     assert sorted(type(one).__name__ for one in found) == ["Brought", "WouldSupersede"]
     assert world.numbers() == [1]
-
-
-async def test_a_neighbour_whose_process_is_gone_does_not_count(world: World) -> None:
-    dead = dataclasses.replace(own_entry("a1", OLD.name, OLD.digest), start_time=1)
-    world.store.do(statements.replica.add, dataclasses.asdict(dead))
-    world.store.do(bring, OLD, by="a1", holder="a1")
-    newcomer = Side(world, NEW, "b1")
-    with pytest.raises(WouldSupersede):
-        await newcomer.rollout.join(guarded=True)
-    world.store.do(registry.mark_proven_dead)
-    assert (await newcomer.rollout.join(guarded=True)) is not None
-
-
-async def test_many_schedules_are_counted_and_not_all_named(world: World) -> None:
-    await world.start(OLD, "a1")
-    many = an_application(a_schedule("stays"), *(a_schedule(f"new-{number}") for number in range(1, 8)))
-    with pytest.raises(WouldSupersede, match=r"added: new-1, new-2, new-3, new-4, new-5 and 2 more"):
-        await Side(world, many, "b1").rollout.join(guarded=True)
 
 
 # Another file under the same application's name
