@@ -26,6 +26,7 @@ from daemon.execution.writes.transactions import (
 )
 from daemon.jobs.reports import Outcome
 from daemon.states import EndState
+from tests.support.store import Store
 
 __all__ = [
     "AlreadyDone",
@@ -34,6 +35,7 @@ __all__ = [
     "Marked",
     "NotOurs",
     "NothingWritten",
+    "begun",
     "finish_job",
     "finish_run",
     "hand_back",
@@ -51,6 +53,14 @@ def start_job(
 ) -> int | NotOurs | Marked:
     started: int | NotOurs | Marked = _written(connection, StartJob(claimed, job, position, attempt))
     return started
+
+
+def begun(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0) -> int:
+    """Begin the next attempt of a job, and return its number."""
+    attempt = claimed.jobs[job].next_attempt if job in claimed.jobs else 1
+    number = store.do(start_job, claimed, job, position, attempt)
+    assert isinstance(number, int)
+    return number
 
 
 def finish_job(

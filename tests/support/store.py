@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -16,6 +16,8 @@ from sqlalchemy import (
     Engine,
     Row,
     Select,
+    Table,
+    bindparam,
     create_engine,
     event,
     insert,
@@ -33,7 +35,7 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.plan import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
-from daemon.store.tables import job_run, run, schedule
+from daemon.store.tables import act, backfill, job_run, run, schedule
 from lease.database.dialects import clock, later, now
 from lease.model import Grant
 from lease.schema import lease as leases
@@ -50,6 +52,23 @@ SELECT count(*) FROM pg_locks AS wanted WHERE NOT granted AND EXISTS (
 """How many wait for a lock in this database; by no view of activity, which shows a transaction one moment only."""
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 TTL = 15.0
+MOMENTS: Mapping[Table, Sequence[str]] = {
+    schedule: [
+        "planned_until",
+        "anchor",
+        "next_due",
+        "stretch_from",
+        "paused_at",
+        "paused_until",
+        "changed_at",
+        "synced_at",
+        "created_at",
+    ],
+    run: ("scheduled_for", "last_scheduled_for"),
+    act: ("acted_at",),
+    backfill: ("first", "last"),
+}
+"""What `Store.pass_time` sets back: what planning goes by."""
 
 
 _COMPILED: dict[Any, Any] = {}
@@ -166,6 +185,20 @@ class Store:
     def change(self, table: Any, *where: ColumnElement[bool], **values: Any) -> None:
         """Set columns to values, as nothing in the product would."""
         self.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
+
+    def pass_time(self, seconds: float) -> None:
+        """As if so much time had gone by, of which nothing is planned yet: all moments are that much earlier."""
+        back = timedelta(seconds=seconds)
+        for table, names in MOMENTS.items():
+            keys = [(f"its_{key.name}", key) for key in table.primary_key]
+            found = [row._mapping for row in self.rows(select(table).order_by(table.c[names[0]]))]
+            moved = [
+                {name: row[key.name] for name, key in keys} | {name: row[name] and row[name] - back for name in names}
+                for row in found
+            ]
+            with self.begin() as connection:
+                if moved:
+                    connection.execute(update(table).where(*(key == bindparam(name) for name, key in keys)), moved)
 
     def go_stale(self, grant: Grant) -> None:
         """Make a grant stale."""

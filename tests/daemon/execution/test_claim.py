@@ -18,7 +18,7 @@ from daemon.states import MOST_ABANDONED
 from daemon.store import statements
 from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run, schedule
-from tests.support.completion import EndedJob, finish_run, retry_run, start_job
+from tests.support.completion import EndedJob, begun, finish_run, retry_run
 from tests.support.store import TTL, Store, a_schedule, explained, pages_of, pending_runs
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -191,9 +191,8 @@ def test_the_attempts_of_a_job_that_has_moved_in_the_definition_are_counted_on(s
         (claimed,) = store.claim("poll")
         (number,) = [done.next_attempt for done in claimed.jobs.values()] or [1]
         assert number == attempt
-        begun = store.do(start_job, claimed, "load", position, number)
-        assert isinstance(begun, int)
-        store.do(retry_run, claimed, 0.0, job=EndedJob(begun, Outcome("failed", "no")))
+        job = EndedJob(begun(store, claimed, "load", position), Outcome("failed", "no"))
+        store.do(retry_run, claimed, 0.0, job=job)
     (claimed,) = store.claim("poll")
     assert [(done.failures, done.next_attempt) for done in claimed.jobs.values()] == [(3, 4)]
 

@@ -23,6 +23,7 @@ from tests.support.completion import (
     EndedJob,
     NothingWritten,
     NotOurs,
+    begun,
     finish_job,
     finish_run,
     hand_back,
@@ -56,16 +57,10 @@ def claimed(store: Store) -> ClaimedRun:
 def test_an_attempt_whose_beginning_nobody_heard_of_is_ended_with_its_run(
     store: Store, claimed: ClaimedRun, end: Callable[[Connection, ClaimedRun], object]
 ) -> None:
-    started(store, claimed)  # its reply is lost: the holder knows of no job run
+    begun(store, claimed)  # its reply is lost: the holder knows of no job run
     assert isinstance(store.do(end, claimed), Done)
     query = text("SELECT state, finished_at IS NOT NULL FROM job_run")
     assert [tuple(row) for row in store.do(lambda connection: connection.execute(query).all())] == [("stopped", True)]
-
-
-def started(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0, attempt: int = 1) -> int:
-    number = store.do(start_job, claimed, job, position, attempt)
-    assert isinstance(number, int)
-    return number
 
 
 ENDS: dict[str, Callable[[Connection, ClaimedRun, EndedJob], Done | AlreadyDone | NotOurs]] = {
@@ -77,7 +72,7 @@ ENDS: dict[str, Callable[[Connection, ClaimedRun, EndedJob], Done | AlreadyDone 
 
 def test_the_end_of_a_run_is_the_end_of_its_job_and_its_lease(store: Store, claimed: ClaimedRun) -> None:
     """Rule 15."""
-    job = started(store, claimed)
+    job = begun(store, claimed)
     assert store.do(finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED)) == Done()
     row, (job_row,), held = store.run(claimed.run_id), store.job_runs(), store.lease(claimed.grant.name)
     assert (row.state, row.reason, row.token, row.holder) == ("succeeded", None, 1, "h1")
@@ -89,7 +84,7 @@ def test_the_end_of_a_run_is_the_end_of_its_job_and_its_lease(store: Store, clai
 @pytest.mark.parametrize("end", ENDS)
 def test_an_end_that_is_repeated_knows_its_own_success(store: Store, claimed: ClaimedRun, end: str) -> None:
     """Rule 15: the reply to the commit was lost."""
-    job = EndedJob(started(store, claimed), SUCCEEDED if end == "finish" else Outcome("stopped"))
+    job = EndedJob(begun(store, claimed), SUCCEEDED if end == "finish" else Outcome("stopped"))
     assert isinstance(store.do(ENDS[end], claimed, job), Done)
     before = store.everything()
     again = store.do(ENDS[end], claimed, job)
@@ -100,7 +95,7 @@ def test_an_end_that_is_repeated_knows_its_own_success(store: Store, claimed: Cl
 @pytest.mark.parametrize("end", ENDS)
 def test_a_zombie_finishes_nothing(store: Store, claimed: ClaimedRun, end: str) -> None:
     """Rule 10: once another was granted the lease, no row of the three tables changes."""
-    job = EndedJob(started(store, claimed), SUCCEEDED)
+    job = EndedJob(begun(store, claimed), SUCCEEDED)
     store.steal(claimed.grant)
     before = store.everything()
     answer = store.do(ENDS[end], claimed, job)
@@ -111,7 +106,7 @@ def test_a_zombie_finishes_nothing(store: Store, claimed: ClaimedRun, end: str) 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_zombie_is_told_who_has_its_run_now(store: Store, claimed: ClaimedRun, end: str) -> None:
-    job = EndedJob(started(store, claimed), SUCCEEDED)
+    job = EndedJob(begun(store, claimed), SUCCEEDED)
     store.go_stale(claimed.grant)
     store.do(settle, "shop")
     (successor,) = store.claim("daily", holder="h2")
@@ -142,7 +137,7 @@ def test_a_zombie_writes_nothing_in_between(
     store: Store, claimed: ClaimedRun, write: Callable[[Connection, ClaimedRun, int], Any]
 ) -> None:
     """Rule 10."""
-    job = started(store, claimed)
+    job = begun(store, claimed)
     store.steal(claimed.grant)
     before = store.everything()
     assert isinstance(store.do(write, claimed, job), NotOurs)
@@ -152,7 +147,7 @@ def test_a_zombie_writes_nothing_in_between(
 
 def test_a_lapsed_lease_that_nobody_was_granted_is_still_ours(store: Store, claimed: ClaimedRun) -> None:
     """Rule 11."""
-    job = started(store, claimed)
+    job = begun(store, claimed)
     store.go_stale(claimed.grant)
     assert isinstance(store.do(finish_job, claimed, job, SUCCEEDED), Done)
     assert isinstance(store.do(finish_run, claimed, "succeeded"), Done)
@@ -160,7 +155,7 @@ def test_a_lapsed_lease_that_nobody_was_granted_is_still_ours(store: Store, clai
 
 def test_of_a_completion_that_breaks_off_nothing_remains(store: Store, claimed: ClaimedRun) -> None:
     """Rule 15: all of lease, run and job run, or nothing."""
-    job = started(store, claimed)
+    job = begun(store, claimed)
     before = store.everything()
     with pytest.raises(NothingWritten):
         store.do(finish_run, claimed, "succeeded", job=EndedJob(job + 1000, SUCCEEDED))
@@ -173,7 +168,7 @@ def test_a_run_that_shows_another_grant_than_the_lease_is_not_ended(
     store: Store, claimed: ClaimedRun, end: str
 ) -> None:
     """Rule 10: each table's write names the grant."""
-    job = EndedJob(started(store, claimed), SUCCEEDED)
+    job = EndedJob(begun(store, claimed), SUCCEEDED)
     store.change(run, run.c.id == claimed.run_id, token=99)
     before = store.everything()
     with pytest.raises(NothingWritten):
@@ -182,7 +177,7 @@ def test_a_run_that_shows_another_grant_than_the_lease_is_not_ended(
 
 
 def test_an_attempt_of_a_job_can_not_be_made_again(store: Store, claimed: ClaimedRun) -> None:
-    job = started(store, claimed)
+    job = begun(store, claimed)
     store.do(retry_run, claimed, 0.0, job=EndedJob(job, FAILED))
     (again,) = store.claim("daily")
     with pytest.raises(NothingWritten, match='attempt 1 of job "one" already exists'):
@@ -190,14 +185,14 @@ def test_an_attempt_of_a_job_can_not_be_made_again(store: Store, claimed: Claime
 
 
 def test_a_job_that_is_finished_twice_is_done_once(store: Store, claimed: ClaimedRun) -> None:
-    job = started(store, claimed)
+    job = begun(store, claimed)
     assert store.do(finish_job, claimed, job, SUCCEEDED) == Done()
     assert store.do(finish_job, claimed, job, SUCCEEDED) == AlreadyDone("succeeded")
 
 
 def test_a_run_that_is_handed_back_goes_on_at_once_and_has_used_up_nothing(store: Store, claimed: ClaimedRun) -> None:
     """Rule 16."""
-    job = started(store, claimed)
+    job = begun(store, claimed)
     store.do(hand_back, claimed, "drained", job=EndedJob(job, Outcome("stopped", "the replica was told to end")))
     assert [row.state for row in store.job_runs()] == ["stopped"]
     assert (store.run(claimed.run_id).state, store.run(claimed.run_id).reason) == ("pending", "drained")
@@ -269,7 +264,7 @@ def test_a_finish_waits_for_a_transaction_that_is_fenced_with_its_grant(postgres
 
 
 def test_progress_and_the_keeper_are_recorded(store: Store, claimed: ClaimedRun) -> None:
-    job = started(store, claimed)
+    job = begun(store, claimed)
     assert store.do(record_keeper, claimed, job, ProcessIdentity(4711, 99)) == Done()
     store.do(save_progress, "h1", {job: Progress(3.0, 10.0, "third\0 of ten")})
     (row,) = store.job_runs()
@@ -281,7 +276,7 @@ def test_progress_and_the_keeper_are_recorded(store: Store, claimed: ClaimedRun)
 
 
 def test_texts_that_no_database_takes_are_recorded_all_the_same(store: Store, claimed: ClaimedRun) -> None:
-    job = started(store, claimed)
+    job = begun(store, claimed)
     outcome = Outcome("failed", "\ud800 and \0", None, None, 9)
     store.do(finish_run, claimed, "failed", "\0", job=EndedJob(job, outcome))
     (row,) = store.job_runs()

@@ -18,6 +18,7 @@ from tests.support.completion import (
     Done,
     EndedJob,
     Marked,
+    begun,
     finish_job,
     finish_run,
     hand_back,
@@ -43,12 +44,6 @@ def marked(store: Store) -> ClaimedRun:
     store.do(trigger, "shop", "daily", requested_by="ada")
     (claimed,) = store.claim("daily")
     return claimed
-
-
-def begun(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0) -> int:
-    number = store.do(start_job, claimed, job, position, 1)
-    assert isinstance(number, int)
-    return number
 
 
 def mark(store: Store, claimed: ClaimedRun) -> None:

@@ -10,7 +10,7 @@ from daemon.jobs.reports import Outcome, Piece
 from daemon.operations.trigger import trigger
 from daemon.store.views.history import read_run
 from daemon.store.views.output import OutputPart, OutputReader
-from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
+from tests.support.completion import EndedJob, begun, finish_run, retry_run, save_output
 from tests.support.store import Store, a_schedule
 
 
@@ -31,19 +31,13 @@ def a_claim(store: Store, name: str) -> ClaimedRun:
     return one
 
 
-def started(store: Store, claimed: ClaimedRun, attempt: int = 1) -> int:
-    number = store.do(start_job, claimed, "work", 0, attempt)
-    assert isinstance(number, int)
-    return number
-
-
 def texts(store: Store, reader: OutputReader) -> list[str]:
     return [part.text for part in store.do(reader.read).parts]
 
 
 def test_output_comes_piece_by_piece_and_its_rest_with_the_end(store: Store, claimed: ClaimedRun) -> None:
     """A piece whose answer was lost may be saved again, with what has come since."""
-    job, reader = started(store, claimed), OutputReader(claimed.run_id)
+    job, reader = begun(store, claimed, "work"), OutputReader(claimed.run_id)
     assert store.do(save_output, "h1", {}) == frozenset()
     assert store.do(save_output, "h1", {job: Piece(0, 0, "one\nzw")}) == frozenset()
     assert texts(store, reader) == ["one\nzw"]
@@ -62,7 +56,7 @@ def test_output_comes_piece_by_piece_and_its_rest_with_the_end(store: Store, cla
 def test_output_under_a_grant_that_has_ended_is_refused_and_holds_up_no_other(store: Store) -> None:
     """Rule 10: another replica may have the run."""
     lost, kept = a_claim(store, "daily"), a_claim(store, "hourly")
-    jobs = [started(store, one) for one in (lost, kept)]
+    jobs = [begun(store, one, "work") for one in (lost, kept)]
     assert store.do(save_output, "h1", {job: Piece(0, 0, "before\n") for job in jobs}) == frozenset()
     store.steal(lost.grant)
     late = {job: Piece(7, 1, "after\n", keep_from=7) for job in jobs}
@@ -75,7 +69,7 @@ def test_output_under_a_grant_that_has_ended_is_refused_and_holds_up_no_other(st
 
 def test_all_that_jobs_print_is_saved_in_two_statements(store: Store) -> None:
     """However many there are."""
-    jobs = [started(store, a_claim(store, name)) for name in ("daily", "hourly")]
+    jobs = [begun(store, a_claim(store, name), "work") for name in ("daily", "hourly")]
     with store.sent() as sent:
         store.do(save_output, "h1", {job: Piece(0, 0, "x\n", keep_from=0) for job in jobs})
     verbs = [statement.split()[0] for statement in sent]
@@ -83,7 +77,7 @@ def test_all_that_jobs_print_is_saved_in_two_statements(store: Store) -> None:
 
 
 def test_the_tail_of_a_long_output_is_its_last_8_kib_and_cuts_no_character(store: Store, claimed: ClaimedRun) -> None:
-    job = started(store, claimed)
+    job = begun(store, claimed, "work")
     store.do(save_output, "h1", {job: Piece(0, 0, "ä" * 5000 + "\n")})
     store.do(save_output, "h1", {job: Piece(20_001, 3, "ö" * 500)})
     tail = store.do(read_run, claimed.run_id).jobs[0].log_tail
@@ -94,10 +88,10 @@ def test_the_tail_of_a_long_output_is_its_last_8_kib_and_cuts_no_character(store
 
 
 def test_each_attempt_and_each_job_is_read_by_itself(store: Store, claimed: ClaimedRun) -> None:
-    failed = EndedJob(started(store, claimed), Outcome("failed", "no", Piece(0, 0, "first try\n")))
+    failed = EndedJob(begun(store, claimed, "work"), Outcome("failed", "no", Piece(0, 0, "first try\n")))
     store.do(retry_run, claimed, 0.0, job=failed)
     (again,) = store.claim("daily")
-    store.do(save_output, "h1", {started(store, again, attempt=2): Piece(0, 0, "second try\n")})
+    store.do(save_output, "h1", {begun(store, again, "work"): Piece(0, 0, "second try\n")})
     assert texts(store, OutputReader(claimed.run_id)) == ["first try\n", "second try\n"]
     assert texts(store, OutputReader(claimed.run_id, "work")) == ["first try\n", "second try\n"]
     assert texts(store, OutputReader(claimed.run_id, attempt=2)) == ["second try\n"]
@@ -114,7 +108,7 @@ def test_each_attempt_and_each_job_is_read_by_itself(store: Store, claimed: Clai
 def test_what_is_not_there_is_named_with_what_is(
     store: Store, claimed: ClaimedRun, asked: dict[str, Any], sentence: str
 ) -> None:
-    started(store, claimed)
+    begun(store, claimed, "work")
     with pytest.raises(NotFound) as refused:
         store.do(OutputReader(claimed.run_id, **asked).read)
     assert str(refused.value) == sentence

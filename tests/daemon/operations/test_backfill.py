@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from daemon.audit import check
 from daemon.audit.history import history, read_tables
@@ -198,28 +198,6 @@ def test_instants_inside_a_counted_row_are_taken_out_of_it(store: Store) -> None
     assert audited(store) == []
 
 
-def passes(store: Store, hours: int) -> None:
-    """As if so much time had gone by, of which nothing is planned yet: all moments are that much earlier."""
-    back, row = hours * HOUR, store.schedules()["nightly"]
-    names = ("planned_until", "anchor", "next_due", "changed_at", "synced_at", "created_at", "stretch_from")
-    with store.begin() as connection:
-        connection.execute(
-            update(schedule).values({name: getattr(row, name) and getattr(row, name) - back for name in names})
-        )
-        moved = [
-            {
-                "moved": one.id,
-                "scheduled_for": one.scheduled_for - back,
-                "last_scheduled_for": one.last_scheduled_for and one.last_scheduled_for - back,
-            }
-            for one in connection.execute(select(run).order_by(run.c.scheduled_for)).all()
-        ]
-        connection.execute(update(run).where(run.c.id == bindparam("moved")), moved)
-        for one in connection.execute(select(backfills)).all():
-            span = {"first": one.first - back, "last": one.last - back}
-            connection.execute(update(backfills).where(backfills.c.id == one.id).values(**span))
-
-
 @pytest.mark.parametrize("taken", [(0, 1), (1, 2), (-3, -2), (-2, -1), (0, -1)])
 @pytest.mark.sampled(2)
 def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_counted_row(
@@ -227,7 +205,7 @@ def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_co
 ) -> None:
     away(store, HOURLY, 990)
     for _ in range(2):  # the stretch grows beyond its 1,000 rows, and goes on in a counted one
-        passes(store, 10)
+        store.pass_time(10 * 3_600)
         store.plan(HOURLY)
     before = instants_of(store)
     (counted,) = store.runs(run.c.last_scheduled_for.is_not(None))
@@ -235,7 +213,7 @@ def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_co
     inside = sorted(one for one in before if counted.scheduled_for <= one <= counted.last_scheduled_for)
     filled(store, inside[taken[0]], inside[taken[1]])
     assert instants_of(store) == before
-    passes(store, 5)
+    store.pass_time(5 * 3_600)
     assert store.planned(HOURLY) == {"missed": 5}
     now = instants_of(store)
     assert (now.total(), max(now.values())) == (before.total() + 5, 1)
@@ -350,7 +328,7 @@ def test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill(
     finished(store, *started(store, LATEST))
     filled(store, due[0], due[2])
     (first,) = started(store, LATEST)
-    passes(store, 1)
+    store.pass_time(1 * 3_600)
     store.plan(LATEST)
     (own,) = store.runs(run.c.state == "pending", run.c.place_at.is_(None))
     assert (own.backfill, own.available_at) == (None, None)  # it waits, and is not skipped
@@ -482,7 +460,7 @@ def test_a_newer_run_does_not_replace_that_of_a_backfill(store: Store) -> None:
     finished(store, *started(store, replacing))
     filled(store, due[0], due[1])
     (first,) = started(store, replacing)
-    passes(store, 1)
+    store.pass_time(1 * 3_600)
     store.plan(replacing)
     (own,) = store.runs(run.c.state == "pending", run.c.place_at.is_(None))
     assert (store.run(first).cancelled_at, own.available_at) == (None, None)

@@ -17,7 +17,7 @@ from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from tests.daemon.audit.story import audit
-from tests.support.completion import finish_run, start_job
+from tests.support.completion import begun, finish_run
 from tests.support.store import PAST, Store, a_schedule
 
 SECRET = "ada lovelace"
@@ -38,14 +38,13 @@ def failed(store: Store) -> int:
     """Let a run fail that tells of its customer wherever it can."""
     run_id = requested(store)
     (claimed,) = store.claim("daily")
-    begun = store.do(start_job, claimed, "work", 0, 1)
-    piece = {"job_run_id": begun, "start": 0, "line": 0, "text": SECRET}
+    job = begun(store, claimed, "work")
+    piece = {"job_run_id": job, "start": 0, "line": 0, "text": SECRET}
     store.do(lambda connection: connection.execute(insert(job_output).values(**piece)))
-    assert isinstance(begun, int)
-    ended = EndedJob(begun, Outcome("failed", SECRET))
+    ended = EndedJob(job, Outcome("failed", SECRET))
     store.do(finish_run, claimed, "failed", f"job work failed: {SECRET}", job=ended)
     printed = {"message": SECRET, "log_tail": SECRET, "tail_start": 12, "tail_line": 0}
-    store.change(job_run, job_run.c.id == begun, **printed)
+    store.change(job_run, job_run.c.id == job, **printed)
     return run_id
 
 

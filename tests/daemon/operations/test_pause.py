@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from daemon.definitions.schedule import Schedule
@@ -31,22 +31,6 @@ ONE = Selection("shop", "poll")
 def store(store: Store) -> Store:
     store.sync(POLL)
     return store
-
-
-def passes(store: Store, seconds: float) -> None:
-    """As if so much time had gone by, of which nothing is planned: all moments are that much earlier."""
-    moments = {
-        schedule: ("planned_until", "anchor", "next_due", "stretch_from", "paused_at", "paused_until"),
-        run: ("scheduled_for", "last_scheduled_for"),
-        act: ("acted_at",),
-    }
-    back = timedelta(seconds=seconds)
-    for table, columns in moments.items():
-        for row in store.rows(select(table).order_by(*table.primary_key)):
-            earlier = {name: getattr(row, name) - back for name in columns if getattr(row, name) is not None}
-            which = [column == getattr(row, column.name) for column in table.primary_key]
-            with store.begin() as connection:
-                connection.execute(update(table).where(*which).values(earlier))
 
 
 def paused(store: Store, selected: Selection = ONE, *, by: str = "ann@web", **given: Any) -> list[PausedSchedule]:
@@ -75,7 +59,7 @@ def test_what_is_due_while_it_is_paused_does_not_run_and_says_who_paused_it_and_
         "the bank is closed",
         None,
     )
-    passes(store, 50.0)
+    store.pass_time(50.0)
     assert store.planned(POLL) == {"paused": 2}
     since = store.schedules()["poll"].paused_at.astimezone(UTC)
     (line, _) = store.do(read_runs, limit=5)
@@ -84,10 +68,10 @@ def test_what_is_due_while_it_is_paused_does_not_run_and_says_who_paused_it_and_
 
 
 def test_what_was_due_before_the_pause_is_planned_first_and_runs(store: Store) -> None:
-    passes(store, 70.0)
+    store.pass_time(70.0)
     paused(store)
     assert [row.state for row in store.runs()] == ["pending"] * 3
-    passes(store, 40.0)
+    store.pass_time(40.0)
     assert store.planned(POLL) == {"paused": 2}
 
 
@@ -138,12 +122,12 @@ def test_another_end_or_reason_changes_a_pause_and_since_when_it_is_stays(store:
 
 def test_resume_says_what_passed_and_none_of_it_runs_later(store: Store) -> None:
     paused(store)
-    passes(store, 90.0)
+    store.pass_time(90.0)
     (done,) = resumed(store, why="open again")
     assert (done.resumed, done.passed, done.paused_by) == (True, 4, "ann@web")
     assert done.next_due == store.schedules()["poll"].next_due
     assert store.instants() == {"paused": 4}
-    passes(store, 20.0)
+    store.pass_time(20.0)
     assert store.planned(POLL) == {"pending": 1}
     effect = "4 scheduled times passed while it was paused; none of them will run"
     assert acts(store)[-1] == ("resume", "shop", "poll", "bob@web", "open again", effect)
@@ -172,7 +156,7 @@ def test_instants_of_an_earlier_pause_are_not_counted_again(store: Store) -> Non
 
 def test_from_its_end_on_instants_run_again_although_nobody_resumed_it_and_nothing_was_up(store: Store) -> None:
     paused(store, until=timedelta(seconds=45))
-    passes(store, 90.0)
+    store.pass_time(90.0)
     assert store.planned(POLL) == {"paused": 2, "pending": 2}
     row = store.schedules()["poll"]
     assert (row.paused_at, row.paused_by, row.paused_why, row.paused_until) == (None,) * 4
@@ -185,7 +169,7 @@ def test_a_pause_that_has_ended_is_none_before_it_is_planned_either(store: Store
     paused(store, until=timedelta(seconds=45))
     (line,) = store.do(read_overview).schedules
     assert line.paused_by == "ann@web"
-    passes(store, 60.0)
+    store.pass_time(60.0)
     assert store.schedules()["poll"].paused_at is not None
     (line,) = store.do(read_overview).schedules
     assert (line.paused_at, line.paused_by, line.paused_until) == (None, None, None)
@@ -203,7 +187,7 @@ def test_a_sync_keeps_a_pause_and_lets_one_that_has_ended_go(store: Store) -> No
     store.sync()
     store.sync(POLL)
     assert store.schedules()["poll"].paused_by == "ann@web", "retired, and defined again"
-    passes(store, 3700.0)
+    store.pass_time(3700.0)
     store.sync(a_schedule("poll", Every(40.0)))
     assert store.schedules()["poll"].paused_at is None
 
@@ -297,7 +281,7 @@ def test_replicas_hear_of_a_pause_and_a_resume_with_its_commit(store: Store, mon
 def test_of_a_pause_and_planning_at_once_no_instant_is_lost(store: Store) -> None:
     polls = [a_schedule(f"p{number}", Every(20.0), catch_up="all", overlap="queue") for number in range(10)]
     store.sync(*polls)
-    passes(store, 70.0)
+    store.pass_time(70.0)
     with ThreadPoolExecutor(2) as pool:
         planning = pool.submit(lambda: [store.plan(*polls).doubled for _ in range(5)])
         paused(store, Selection("shop"))
@@ -311,7 +295,7 @@ def test_a_crash_in_the_midst_of_a_pause_or_a_resume_leaves_nothing(
     def crash(*_: Any, **__: Any) -> None:
         raise ConnectionError("before the commit")
 
-    passes(store, 70.0)
+    store.pass_time(70.0)
     for what in (paused, resumed):
         before = everything(store)
         with monkeypatch.context() as patched:
@@ -320,7 +304,7 @@ def test_a_crash_in_the_midst_of_a_pause_or_a_resume_leaves_nothing(
                 what(store)
         assert everything(store) == before
         paused(store)
-        passes(store, 70.0)
+        store.pass_time(70.0)
 
 
 def test_an_end_that_has_passed_or_is_too_far_is_refused(store: Store) -> None:
@@ -370,11 +354,11 @@ def test_an_older_replica_may_not_plan_past_the_end_of_a_pause_and_nothing_is_lo
 ) -> None:
     """It knows since when a schedule is paused, and would record all that is due from then on as paused."""
     paused(store, until=timedelta(seconds=45))
-    passes(store, 30.0)
+    store.pass_time(30.0)
     with monkeypatch.context() as older:
         older.setattr(statements.schedule, "end_pause", lambda *_: None)
         assert store.planned(POLL) == {"paused": 1}
-        passes(store, 60.0)
+        store.pass_time(60.0)
         before = store.everything()
         with pytest.raises(DBAPIError, match="knows no end of a pause"):
             store.plan(POLL)
@@ -385,7 +369,7 @@ def test_an_older_replica_may_not_plan_past_the_end_of_a_pause_and_nothing_is_lo
 def test_a_backlog_is_planned_in_parts_before_many_are_locked(store: Store) -> None:
     polls = [a_schedule(f"p{number}", Every(1.0), catch_up="all", overlap="allow") for number in range(4)]
     store.sync(*polls)
-    passes(store, 600.0)
+    store.pass_time(600.0)
     selected, parts = Selection("shop"), 1
     while store.do(plan_some, selected):
         parts += 1

@@ -30,7 +30,7 @@ from daemon.store import statements
 from daemon.store.statements.keeping import delete_runs
 from daemon.store.tables import act, job_run, run
 from daemon.store.views.history import read_run
-from tests.support.completion import finish_job, finish_run, start_job
+from tests.support.completion import begun, finish_job, finish_run
 from tests.support.store import Store, a_schedule, an_at
 
 JOBS = ("fetch", "load", "report")
@@ -56,9 +56,7 @@ def end(
 ) -> ClaimedRun:
     (claimed,) = store.claim(schedule)
     for job in done:
-        number = store.do(start_job, claimed, job, JOBS.index(job), 1)
-        assert isinstance(number, int)
-        store.do(finish_job, claimed, number, Outcome("succeeded"))
+        store.do(finish_job, claimed, begun(store, claimed, job, JOBS.index(job)), Outcome("succeeded"))
     if state == "cancelled":
         store.do(cancel, claimed.run_id, requested_by="bob")
     ended_as = state if state in ("succeeded", "failed") else "failed"

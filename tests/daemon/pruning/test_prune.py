@@ -31,7 +31,7 @@ from daemon.store.views.replicas import read_replicas
 from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.schema import lease as leases
-from tests.support.completion import finish_run, start_job
+from tests.support.completion import begun, finish_run
 from tests.support.entries import own_entry
 from tests.support.store import BLOCKED, TTL, Store, a_schedule, an_at
 from tests.support.waiting import wait_until
@@ -55,8 +55,7 @@ def ran(store: Store, schedule_: Schedule, count: int, *, days_ago: float = 100.
     for _ in range(count):
         store.do(trigger, "shop", schedule_.name, requested_by="ada")
         (claimed,) = store.claim(schedule_.name)
-        begun = store.do(start_job, claimed, "work", 0, 1)
-        row = {"job_run_id": begun, "start": 0, "line": 0, "text": "printed"}
+        row = {"job_run_id": begun(store, claimed, "work"), "start": 0, "line": 0, "text": "printed"}
         add(store, job_output, **row)
         store.do(finish_run, claimed, "succeeded")
         made.append(claimed.run_id)

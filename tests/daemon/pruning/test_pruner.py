@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from daemon import Schedules
-from daemon.own_thread import beside
 from daemon.pruning import pruner as module
 from daemon.pruning.choice import DAY
 from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Bounded, Pruner, bound
@@ -79,13 +78,7 @@ async def test_it_prunes_each_schedule_in_steps_and_says_so(monkeypatch: pytest.
         assert told(replica.facts, "6 runs of 2 schedules pruned (keep)")
 
 
-async def test_where_nothing_goes_it_says_nothing() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
-        assert await pruner_of(replica, Sleeper()).prune() == 0
-        assert told(replica.facts, "pruned") == []
-
-
-async def test_only_one_replica_of_an_application_prunes_at_a_time() -> None:
+async def test_only_one_replica_of_an_application_prunes_at_a_time_and_none_what_another_has_pruned_lately() -> None:
     async with (
         ManualStore(ONE_O_CLOCK) as store,
         ManualReplica(store, shop()) as replica,
@@ -97,19 +90,10 @@ async def test_only_one_replica_of_an_application_prunes_at_a_time() -> None:
         assert await pruner_of(replica, Sleeper()).prune() == 0
         await held.release()
         assert await pruner_of(replica, Sleeper()).prune() == 1
-
-
-async def test_what_another_has_pruned_lately_it_leaves_alone() -> None:
-    async with (
-        ManualStore(ONE_O_CLOCK) as store,
-        ManualReplica(store, shop()) as replica,
-        ManualReplica(store, shop()) as other,
-    ):
-        await pruner_of(other, Sleeper()).prune()
         await filled(store, "s0", 1)
-        assert await pruner_of(replica, Sleeper()).prune() == 0
+        assert await pruner_of(other, Sleeper()).prune() == 0
         await let_pass(store, EVERY)
-        assert await pruner_of(replica, Sleeper()).prune() == 1
+        assert await pruner_of(other, Sleeper()).prune() == 1
 
 
 async def let_pass(store: ManualStore, seconds: float) -> None:
@@ -209,18 +193,9 @@ async def test_it_deletes_nothing_by_a_clock_that_has_jumped(monkeypatch: pytest
         assert not told(replica.facts, "internal error")
 
 
-async def test_it_ends_with_the_block() -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
-        context, before = replica.context, asyncio.all_tasks()
-        async with beside(Pruner(context.database, context.client, "shop", context.notify).prune_on()):
-            await asyncio.sleep(0)
-            assert len(asyncio.all_tasks() - before) == 1
-        assert asyncio.all_tasks() == before
-
-
 async def test_a_look_where_nothing_is_to_do_costs_one_query_until_it_is_time() -> None:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
         await pruner_of(replica, Sleeper()).prune()
         store.reads = store.writes = 0
-        await pruner_of(replica, Sleeper()).prune()
-        assert (store.reads, store.writes) == (1, 0)
+        assert await pruner_of(replica, Sleeper()).prune() == 0
+        assert (store.reads, store.writes, told(replica.facts, "pruned")) == (1, 0, [])

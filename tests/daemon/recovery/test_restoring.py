@@ -27,7 +27,7 @@ from lease.database.dialects import clock, later, now
 from lease.errors import LeaseError
 from lease.schema import lease as leases
 from tests.support.binaries import Binaries
-from tests.support.completion import EndedJob, NotOurs, finish_run, start_job
+from tests.support.completion import EndedJob, NotOurs, begun, finish_run
 from tests.support.postgres import plain
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import wait_until
@@ -85,9 +85,7 @@ def _by_sqlite(database: str, file: Path) -> Callable[[], None]:
 
 def at_work(store: Store, name: str, holder: str = "h1") -> tuple[ClaimedRun, int]:
     (claimed,) = store.claim(name, holder=holder)
-    number = store.do(start_job, claimed, "work", 0, 1 + len(claimed.jobs))
-    assert isinstance(number, int)
-    return claimed, number
+    return claimed, begun(store, claimed, "work")
 
 
 def a_replica(store: Store, holder: str = "h1") -> None:

@@ -21,11 +21,11 @@ from lease.model import Grant
 from tests.support.completion import (
     EndedJob,
     NotOurs,
+    begun,
     finish_job,
     finish_run,
     leave_word,
     record_keeper,
-    start_job,
 )
 from tests.support.store import BLOCKED, Store, a_schedule, pending_runs
 from tests.support.waiting import wait_until
@@ -47,13 +47,6 @@ def claimed_run(store: Store, name: str = "daily", holder: str = "h1") -> Claime
     return claimed
 
 
-def started(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0) -> int:
-    attempt = claimed.jobs[job].next_attempt if job in claimed.jobs else 1
-    number = store.do(start_job, claimed, job, position, attempt)
-    assert isinstance(number, int)
-    return number
-
-
 def registered(store: Store, holder: str = "h1", boot: str = "this boot", namespace: str = "pid:[1]") -> None:
     store.do(registry.register, an_entry(holder, boot, namespace))
 
@@ -70,8 +63,8 @@ def states(store: Store) -> dict[str, str]:
 def test_a_stale_run_goes_on_at_the_first_job_that_is_not_done(store: Store) -> None:
     """Rule 16."""
     first = claimed_run(store)
-    store.do(finish_job, first, started(store, first, "one", 0), SUCCEEDED)
-    started(store, first, "two", 1)
+    store.do(finish_job, first, begun(store, first, "one", 0), SUCCEEDED)
+    begun(store, first, "two", 1)
     may_start = store.run(first.run_id).available_at
     store.go_stale(first.grant)
     renewed_at = store.lease(first.grant.name).renewed_at
@@ -97,7 +90,7 @@ def test_a_stale_run_goes_on_at_the_first_job_that_is_not_done(store: Store) -> 
 def test_a_live_lease_is_never_settled(store: Store) -> None:
     """Rule 18."""
     claimed = claimed_run(store)
-    started(store, claimed)
+    begun(store, claimed)
     before = store.everything()
     assert store.do(settle, None) == []
     assert store.everything() == before
@@ -108,7 +101,7 @@ def test_replicas_that_settle_at_once_settle_each_run_once(store: Store) -> None
     store.sync(*schedules)
     for one in schedules:
         claimed = claimed_run(store, one.name)
-        started(store, claimed)
+        begun(store, claimed)
         store.go_stale(claimed.grant)
     with ThreadPoolExecutor(4) as pool:
         settled = [one for each in pool.map(lambda _: store.do(settle, "shop"), range(4)) for one in each]
@@ -133,7 +126,7 @@ def test_a_run_whose_lease_another_schedule_took_is_settled(store: Store) -> Non
     one, other = a_schedule("one", lock="warehouse"), a_schedule("two", lock="warehouse")
     store.sync(one, other)
     first = claimed_run(store, "one")
-    started(store, first)
+    begun(store, first)
     pending_runs(store, other, 1)
     assert store.claim("two", holder="h2") == []
     store.go_stale(first.grant)
@@ -152,7 +145,7 @@ def test_after_three_abandoned_attempts_the_run_fails_with_that_reason(store: St
     outcomes = []
     claimed = first
     for number in range(MOST_ABANDONED):
-        started(store, claimed)
+        begun(store, claimed)
         store.go_stale(claimed.grant)
         (settled,) = store.do(settle, "shop")
         outcomes.append(settled.outcome)
@@ -174,8 +167,8 @@ def test_a_job_that_succeeds_in_between_starts_the_count_anew(store: Store) -> N
     """A long run on machines that come and go gets ahead with each of them."""
     claimed = claimed_run(store)
     for number in range(MOST_ABANDONED + 1):
-        store.do(finish_job, claimed, started(store, claimed, f"job{number}", number), SUCCEEDED)
-        started(store, claimed, f"job{number + 1}", number + 1)
+        store.do(finish_job, claimed, begun(store, claimed, f"job{number}", number), SUCCEEDED)
+        begun(store, claimed, f"job{number + 1}", number + 1)
         store.go_stale(claimed.grant)
         assert [one.outcome for one in store.do(settle, "shop")] == ["abandoned"]
         (claimed,) = store.claim("daily", holder=f"h{number + 2}")
@@ -186,7 +179,7 @@ def test_an_attempt_whose_work_was_not_begun_uses_up_nothing(store: Store, after
     """Rule 16: it cannot have ended its replica."""
     claimed = claimed_run(store)
     if after_a_job:
-        store.do(finish_job, claimed, started(store, claimed), SUCCEEDED)
+        store.do(finish_job, claimed, begun(store, claimed), SUCCEEDED)
     store.go_stale(claimed.grant)
     assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
     assert (store.run(claimed.run_id).state, store.run(claimed.run_id).abandoned) == ("pending", 0)
@@ -203,7 +196,7 @@ def test_abandoned_attempts_are_counted_for_the_schedule_until_a_run_of_it_succe
     """Rule 16: its next run is as likely to end its replica."""
     for number in range(2):
         claimed = claimed_run(store)
-        started(store, claimed)
+        begun(store, claimed)
         store.go_stale(claimed.grant)
         store.do(settle, "shop")
         assert store.schedules()["daily"].abandoned == number + 1
@@ -222,7 +215,7 @@ def test_a_replica_that_recorded_that_it_ends_uses_up_nothing_and_its_word_is_ke
     for stale in (False, True):
         words = {"daily": None, "other": "it failed for good"}
         claimed = {name: claimed_run(store, name) for name in words}
-        jobs = {name: started(store, one) for name, one in claimed.items()}
+        jobs = {name: begun(store, one) for name, one in claimed.items()}
         ended = EndedJob(jobs["other"], Outcome("failed", "its time was over"))
         store.do(leave_word, claimed["other"], ended, wait=0.0, reason=words["other"], not_started=[("two", 1)])
         store.do(registry.mark_stopped, "h1")
@@ -250,7 +243,7 @@ def test_a_sign_of_life_that_comes_late_does_not_take_back_that_a_replica_has_st
     """Rule 16: it would be taken for dead, and each run at work there use up an attempt."""
     registered(store)
     claimed = claimed_run(store)
-    started(store, claimed)
+    begun(store, claimed)
     store.do(registry.mark_stopped, "h1")
     assert store.do(registry.touch, "h1", late) is True
     assert states(store) == {"h1": "stopped"}
@@ -260,7 +253,7 @@ def test_a_sign_of_life_that_comes_late_does_not_take_back_that_a_replica_has_st
 def test_of_one_that_may_be_tried_again_the_word_is_when(store: Store) -> None:
     registered(store)
     claimed = claimed_run(store)
-    ended = EndedJob(started(store, claimed), Outcome("failed", "its time was over"))
+    ended = EndedJob(begun(store, claimed), Outcome("failed", "its time was over"))
     store.do(leave_word, claimed, ended, wait=60.0, reason=None, not_started=[])
     store.do(registry.mark_stopped, "h1")
     assert [one.outcome for one in store.do(settle_dead, [claimed.grant])] == ["stopped"]
@@ -273,7 +266,7 @@ def test_of_one_that_may_be_tried_again_the_word_is_when(store: Store) -> None:
 def test_a_word_under_a_grant_that_has_ended_changes_nothing(store: Store) -> None:
     """Rule 10."""
     claimed = claimed_run(store)
-    ended = EndedJob(started(store, claimed), Outcome("failed", "its time was over"))
+    ended = EndedJob(begun(store, claimed), Outcome("failed", "its time was over"))
     store.go_stale(claimed.grant)
     store.do(settle, "shop")
     before = store.everything()
@@ -288,7 +281,7 @@ def test_a_holder_that_was_seen_after_its_lease_had_gone_stale_uses_up_nothing(
     """Rule 16: it lost its lease and did not die, as one that was last seen before must have."""
     registered(store)
     claimed = claimed_run(store)
-    started(store, claimed)
+    begun(store, claimed)
     store.shift(replica, seen_at=-20.0)
     store.go_stale(claimed.grant)
     if seen == "after":
@@ -301,7 +294,7 @@ def test_a_holder_that_was_seen_after_its_lease_had_gone_stale_uses_up_nothing(
 def test_a_lease_that_its_own_holder_released_after_a_loss_uses_up_nothing(store: Store) -> None:
     """Rule 6: what it has declared lost is released at once."""
     claimed = claimed_run(store)
-    started(store, claimed)
+    begun(store, claimed)
     store.do(lease.statements.release, claimed.grant)
     assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
     assert [one.run_id for one in store.claim("daily", holder="h2")] == [claimed.run_id]
@@ -333,7 +326,7 @@ def test_of_a_settlement_and_a_completion_at_once_one_wins_whole(postgres: Store
     postgres.sync(a_schedule("daily"))
     for _ in range(20):
         claimed = claimed_run(postgres)
-        job = started(postgres, claimed)
+        job = begun(postgres, claimed)
         postgres.go_stale(claimed.grant)
         with ThreadPoolExecutor(2) as pool:
             ending = pool.submit(postgres.do, finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED))
@@ -351,7 +344,7 @@ def test_attempts_are_locked_in_their_order_however_they_are_found(postgres: Sto
     names = [f"s{number}" for number in range(20)]
     postgres.sync(*(a_schedule(name) for name in names))
     held = [claimed_run(postgres, name) for name in names]
-    jobs = [started(postgres, claimed) for claimed in reversed(held)]
+    jobs = [begun(postgres, claimed) for claimed in reversed(held)]
     for claimed in held:
         postgres.go_stale(claimed.grant)
 
@@ -383,8 +376,8 @@ def test_suspects_are_replicas_of_this_boot_and_namespace_with_what_they_hold(st
     first, second = claimed_run(store, "daily"), claimed_run(store, "other")
     claimed_run(store, "third", "another boot")
     claimed_run(store, "fourth", "another namespace")
-    store.do(record_keeper, first, started(store, first), ProcessIdentity(5000, 7))
-    store.do(record_keeper, second, started(store, second), ProcessIdentity(5001, 8))
+    store.do(record_keeper, first, begun(store, first), ProcessIdentity(5000, 7))
+    store.do(record_keeper, second, begun(store, second), ProcessIdentity(5001, 8))
     assert store.do(suspects, "shop", "this boot", "pid:[1]") == [
         Suspect(
             "h1",
@@ -399,7 +392,7 @@ def test_suspects_are_replicas_of_this_boot_and_namespace_with_what_they_hold(st
 def test_the_keeper_of_a_job_that_is_over_is_nobodys_suspect(store: Store) -> None:
     registered(store)
     claimed = claimed_run(store)
-    job = started(store, claimed)
+    job = begun(store, claimed)
     store.do(record_keeper, claimed, job, ProcessIdentity(5000, 7))
     store.do(finish_job, claimed, job, SUCCEEDED)
     (suspect,) = store.do(suspects, "shop", "this boot", "pid:[1]")
@@ -410,7 +403,7 @@ def test_a_run_of_a_holder_that_is_proven_dead_goes_on_before_its_lease_is_stale
     """Rule 18."""
     registered(store)
     dead, alive = claimed_run(store, "daily"), claimed_run(store, "other", "h2")
-    started(store, dead)
+    begun(store, dead)
     assert store.do(settle_dead, [dead.grant]) == [SettledRun(dead.run_id, "daily", dead.grant, "abandoned")]
     assert store.run(alive.run_id).state == "running"
     assert [row.state for row in store.job_runs()] == ["abandoned"]
@@ -431,12 +424,12 @@ def test_what_was_claimed_again_meanwhile_is_not_touched(store: Store) -> None:
 
 def test_a_finding_that_is_out_of_date_ends_no_later_attempt(store: Store) -> None:
     first = claimed_run(store)
-    started(store, first)
+    begun(store, first)
     store.go_stale(first.grant)
     found = store.do(statements.stranded.find, "shop")
     store.do(settle, "shop")
     (second,) = store.claim("daily", holder="h2")
-    started(store, second)
+    begun(store, second)
     before = store.everything()
     assert store.do(statements.stranded.abandon_runs, found, 3, "why", "wait") == {}
     assert store.do(statements.stranded.stop_runs, found) == {}

@@ -102,25 +102,19 @@ async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         await a_run_of(store, **entry)
         cleaner = Cleaner(store)
+        assert proven_dead(await store.read(neighbours)) == set()
         assert await cleaner.settler.settle_proven_dead() == []
         assert await states(store) == {"run 1": "running", "gone": "running"}
         assert cleaner.recovered() == []
 
 
-@pytest.mark.parametrize("entry", [GONE, *NOT_PROVEN.values()], ids=["its process is gone", *NOT_PROVEN])
-async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(entry: Mapping[str, Any]) -> None:
+async def test_the_death_of_a_neighbour_is_proven_whatever_its_application_until_it_is_recorded() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
-        registered = replace(own_entry("gone", "another application"), **entry)
+        registered = replace(own_entry("gone", "another application"), **GONE)
         await store.write(lambda connection: registry.register(connection, registered))
-        assert proven_dead(await store.read(neighbours)) == ({"gone"} if entry is GONE else set())
+        assert proven_dead(await store.read(neighbours)) == {"gone"}
         await store.write(lambda connection: replica.mark_dead(connection, ["gone"]))
-        assert proven_dead(await store.read(neighbours)) == set(), "it is recorded"
-
-
-async def test_where_no_process_can_be_judged_there_are_no_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
-        monkeypatch.setattr(deaths, "pid_namespace", lambda: None)
-        assert await store.read(neighbours) == []
+        assert proven_dead(await store.read(neighbours)) == set()
 
 
 async def test_a_replica_never_takes_itself_for_dead() -> None:
@@ -132,13 +126,17 @@ async def test_a_replica_never_takes_itself_for_dead() -> None:
         assert await states(store) == {"run 1": "running", "gone": "running"}
 
 
-async def test_where_no_process_can_be_judged_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_no_process_can_be_judged_nothing_is_asked_and_there_are_no_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         await a_run_of(store, **GONE)
         store.reads = store.writes = 0
         monkeypatch.setattr(settle, "pid_namespace", lambda: None)
         assert await Cleaner(store).settler.settle_proven_dead() == []
         assert (store.reads, store.writes) == (0, 0)
+        monkeypatch.setattr(deaths, "pid_namespace", lambda: None)
+        assert await store.read(neighbours) == []
 
 
 @pytest.mark.parametrize("gone", [True, False])
