@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select, func, insert, literal, null, select
+from sqlalchemy import Connection, func, insert, literal, null, select
 from sqlalchemy.exc import DBAPIError
 
 import lease.statements
@@ -59,11 +59,6 @@ def a_year_behind(store: Store, *names: str) -> None:
     store.shift(schedule, schedule.c.name.in_(names), planned_until=seconds, anchor=seconds, next_due=seconds + 60)
 
 
-def rows_made(store: Store) -> int:
-    (row,) = store.rows(select(func.count()).select_from(run))
-    return int(row[0])
-
-
 def test_schedules_a_year_behind_hold_up_neither_each_other_nor_another(store: Store) -> None:
     behind = [a_schedule(f"often{number}", Cron("* * * * *")) for number in range(BEHIND)]
     fresh = a_schedule("fresh", Every(20.0))
@@ -76,13 +71,15 @@ def test_schedules_a_year_behind_hold_up_neither_each_other_nor_another(store: S
     while more:
         more = store.plan(*behind, fresh).more
         claimed.append([one.schedule for one in store.claim(*everyone, limit=50)])
-        before, made = made, rows_made(store)
+        ((count,),) = store.rows(select(func.count()).select_from(run))
+        before, made = made, count
         assert made - before <= ENOUGH_ROWS
         assert len(claimed) < BEHIND + 5
     assert claimed[0] == ["fresh"], "what is due just now waits for none that is behind"
     assert claimed[2], "nor does the first one behind wait for the others"
     assert sorted(name for names in claimed for name in names) == sorted(everyone)
-    for row in store.rows(_counts()):
+    counts = func.sum(run.c["count"]).label("instants"), func.max(run.c["count"]).label("most")
+    for row in store.rows(select(*counts).where(run.c.schedule != "fresh").group_by(run.c.schedule)):
         assert MINUTES <= row.instants <= MINUTES + 2
         assert row.most > MINUTES - 3_000
 
@@ -103,11 +100,6 @@ async def test_a_replica_that_has_more_to_plan_does_not_rest(monkeypatch: pytest
                 await asyncio.sleep(0.001)
         loop.drain()
         await running
-
-
-def _counts() -> Select[Any]:
-    counts = func.sum(run.c["count"]).label("instants"), func.max(run.c["count"]).label("most")
-    return select(*counts).where(run.c.schedule != "fresh").group_by(run.c.schedule)
 
 
 STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
@@ -161,7 +153,7 @@ def test_runs_that_were_not_started_in_time_are_marked_in_bounded_transactions(s
     store.sync(late, queued)
     add_late_runs(store, late, LATE_RUNS - 500)
     add_late_runs(store, queued, 500)
-    fresh = pending_runs_of(store, queued)
+    fresh = store.do(trigger, "shop", "queued", requested_by="ada")
     transactions = 1
     while store.plan(late, queued).more:
         transactions += 1
@@ -191,8 +183,3 @@ def add_late_runs(store: Store, of: Schedule, count: int) -> None:
         "created_at": late,
     }
     store.do(lambda connection: connection.execute(insert(run).from_select(list(values), select(*values.values()))))
-
-
-def pending_runs_of(store: Store, of: Schedule) -> int:
-    """Request a run, which waits for those before it."""
-    return store.do(trigger, "shop", of.name, requested_by="ada")
