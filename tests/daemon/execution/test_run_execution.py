@@ -140,36 +140,6 @@ async def test_with_continue_a_job_that_failed_for_good_stays_failed_when_the_ru
             assert [job.state for job in run.jobs] == ["failed", "stopped", "succeeded"]
 
 
-# Jobs that are gone (rule 22)
-
-
-def nightly(**jobs: Callable[[AsyncRun], Any]) -> Schedules:
-    """Return the application with these jobs, each of which may be retried once."""
-    schedules = Schedules("shop")
-    builder = schedules.add("nightly", cron="0 2 * * *")
-    for name, job in jobs.items():
-        builder.job(name=name, timeout="1m", retries=1, backoff="10s")(job)
-    return schedules
-
-
-async def test_a_job_that_waits_for_its_retry_and_is_gone_fails_the_run() -> None:
-    """Nothing that failed ever disappears."""
-    work = Work()
-    async with ManualStore(ONE_O_CLOCK) as store:
-        async with ManualReplica(store, nightly(customers=nothing, extract=failing, load=work.named("load"))) as old:
-            assert (await old.run_once("nightly")).state == "pending"
-        store.clock.advance("13s")
-        async with ManualReplica(store, nightly(customers=nothing, load=work.named("load"))) as new:
-            (run,) = await new.work()
-    assert (run.state, run.run.reason) == ("failed", 'job "extract" failed and is no longer defined')
-    assert [(job.job, job.state) for job in run.jobs] == [
-        ("customers", "succeeded"),
-        ("extract", "failed"),
-        ("load", "not started"),
-    ]
-    assert work.done == []
-
-
 # Loss
 
 

@@ -133,13 +133,6 @@ def test_resume_says_what_passed_and_none_of_it_runs_later(store: Store) -> None
     assert acts(store)[-1] == ("resume", "shop", "poll", "bob@web", "open again", effect)
 
 
-def test_resuming_what_is_not_paused_says_so_and_writes_nothing(store: Store) -> None:
-    before = everything(store)
-    (done,) = resumed(store)
-    assert (done.resumed, done.passed, done.paused_by) == (False, 0, None)
-    assert everything(store) == before
-
-
 def test_instants_of_an_earlier_pause_are_not_counted_again(store: Store) -> None:
     """A row that counts many instants of one pause does not grow by those of the next."""
     hourly = a_schedule("poll", Every(3600.0), starts=datetime(2020, 1, 1, tzinfo=UTC))
