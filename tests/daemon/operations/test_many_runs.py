@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.errors import NotFound
 from daemon.operations.cancel import (
     MOST_AT_ONCE,
     CancelledRun,
@@ -275,3 +276,19 @@ def test_parts_are_transactions_of_at_most_so_many_runs(store: Store) -> None:
     (one,) = store.do(find_unfinished, NIGHT)
     assert [len(part) for part in in_transactions([one] * (MOST_AT_ONCE + 1))] == [MOST_AT_ONCE, 1]
     assert list(in_transactions([])) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Selection(name="fre"), 'there is no schedule "fre"; did you mean "free"'),
+        (Selection(tag="nigth"), 'no schedule has the tag "nigth"; did you mean "night"'),
+        (Selection(tag="night", application="shpo"), 'there is no application "shpo"; did you mean "shop"'),
+        (Selection(name="nothing", application="shop"), 'there is no schedule "nothing" of "shop"; there are free'),
+    ],
+)
+def test_a_name_that_is_not_there_is_an_error_with_the_nearest(store: Store, choice: Selection, said: str) -> None:
+    with pytest.raises(NotFound, match=said):
+        store.do(find_unfinished, choice)
+    with pytest.raises(NotFound, match=said):
+        store.do(find_failed, choice, DAY)
