@@ -229,12 +229,6 @@ def abandoned_before(store: Store, times: int, *names: str) -> None:
     store.change(run, run.c.schedule.in_(names), abandoned=times)
 
 
-def test_runs_abandoned_once_go_on_beside_each_other(store: Store) -> None:
-    """A replica that was killed costs its hundred runs no time."""
-    abandoned_before(store, 1, "one", "two", "three")
-    assert len(store.claim("one", "two", "three")) == 3
-
-
 def test_of_runs_abandoned_twice_one_is_at_work_in_a_replica(store: Store) -> None:
     names = ("one", "two", "three")
     abandoned_before(store, MOST_ABANDONED - 1, *names)

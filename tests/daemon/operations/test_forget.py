@@ -58,13 +58,24 @@ def everything(store: Store) -> str:
     return str([store.rows(select(table)) for table in tables])
 
 
-def test_nothing_is_left_of_what_a_run_was_given_and_has_said(store: Store) -> None:
+def acts(store: Store, what: str) -> list[Row[tuple[object, ...]]]:
+    return store.rows(select(act).where(act.c.act == what))
+
+
+def test_nothing_is_left_of_what_a_run_was_given_and_has_said_and_that_is_recorded_once(store: Store) -> None:
     run_id = failed(store)
     assert everything(store).count(SECRET) >= 5
     done = store.do(forget, run_id, requested_by="ann", why="as she asked")
     assert SECRET not in everything(store)
     assert (done.run_id, done.application, done.schedule) == (run_id, "shop", "daily")
     assert (done.state, done.already, done.forgotten_by) == ("failed", False, "ann")
+    before = everything(store)
+    again = store.do(forget, run_id, requested_by="carl")
+    assert (again.already, again.forgotten_by) == (True, "ann")
+    assert everything(store) == before
+    assert [(one.act, one.acted_by, one.run_id, one.why) for one in acts(store, "forget")] == [
+        ("forget", "ann", run_id, "as she asked")
+    ]
 
 
 def test_its_row_stays_and_says_who_and_when(store: Store) -> None:
@@ -80,22 +91,6 @@ def test_its_row_stays_and_says_who_and_when(store: Store) -> None:
     (attempt,) = store.job_runs()
     assert (attempt.state, attempt.error, attempt.log_tail, attempt.message) == ("failed", None, None, None)
     assert audit(store.url) == []
-
-
-def test_that_it_was_done_is_recorded_once(store: Store) -> None:
-    run_id = failed(store)
-    store.do(forget, run_id, requested_by="ann", why="as she asked")
-    before = everything(store)
-    again = store.do(forget, run_id, requested_by="carl")
-    assert (again.already, again.forgotten_by) == (True, "ann")
-    assert everything(store) == before
-    assert [(one.act, one.acted_by, one.run_id, one.why) for one in acts(store, "forget")] == [
-        ("forget", "ann", run_id, "as she asked")
-    ]
-
-
-def acts(store: Store, what: str) -> list[Row[tuple[object, ...]]]:
-    return store.rows(select(act).where(act.c.act == what))
 
 
 def test_of_a_cancelled_run_it_stays_who_cancelled_it_but_not_why(store: Store) -> None:

@@ -109,6 +109,8 @@ def test_what_goes_is_older_than_the_days_and_beyond_the_newest_runs(
     made = ran(store, daily, 5)
     assert pruned(store) == 5 - left
     assert ids(store) == made[5 - left :]
+    assert rows_of(store, job_run, job_output) == [left, left], "its attempts and what they printed go with it"
+    assert store.lease("run/shop/daily").token == 5, "the lease of a schedule stays (rule 5)"
 
 
 def test_with_both_what_ended_lately_stays_beyond_the_newest_runs_too(store: Store) -> None:
@@ -117,24 +119,6 @@ def test_with_both_what_ended_lately_stays_beyond_the_newest_runs_too(store: Sto
     ended_ago(store, made[1:], 29)
     assert pruned(store) == 1
     assert ids(store) == made[1:]
-
-
-def test_the_attempts_of_a_run_and_what_they_printed_go_with_it(store: Store) -> None:
-    daily = synced(store, keep={"runs": 2})
-    ran(store, daily, 5)
-    assert rows_of(store, job_run, job_output) == [5, 5]
-    assert pruned(store) == 3
-    assert rows_of(store, job_run, job_output) == [2, 2]
-
-
-def test_the_lease_of_a_schedule_stays_with_its_token(store: Store) -> None:
-    """Rule 5."""
-    daily = synced(store, keep={"days": 30})
-    ran(store, daily, 3)
-    before = store.lease("run/shop/daily")
-    assert pruned(store) == 3
-    assert store.lease("run/shop/daily") == before
-    assert before.token == 3
 
 
 def test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held(store: Store) -> None:

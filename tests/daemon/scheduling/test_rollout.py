@@ -23,15 +23,6 @@ from .world import LONG_AGO, NEW, NEWER, OLD, STEP, Side, T, World, jobs_of
 pytestmark = pytest.mark.anyio
 
 
-async def test_new_definitions_rule_from_their_first_ready_replica_on(world: World) -> None:
-    old = await world.start(OLD, "a1")
-    assert world.defined() == jobs_of(OLD)
-    await world.start(NEW, "b1")
-    assert world.defined() == jobs_of(NEW)
-    await world.pass_time(STEP)
-    assert "generation 1 is superseded by generation 2" in old.said[-1]
-
-
 async def test_an_old_replica_that_restarts_in_the_midst_of_a_rollout_changes_nothing(world: World) -> None:
     old = await world.start(OLD, "a1")
     await world.start(NEW, "b1")
