@@ -73,6 +73,14 @@ async def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_starte
         ]
 
 
+async def test_with_continue_the_others_run_and_the_run_fails() -> None:
+    shop = a_shop(failing, nothing, failing, nothing, on_failure="continue")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        run = await replica.run_once("nightly")
+        assert (run.state, run.run.reason) == ("failed", 'jobs "job1", "job3" failed')
+        assert [job.state for job in run.jobs] == ["failed", "succeeded", "failed", "succeeded"]
+
+
 # Retries
 
 
