@@ -189,17 +189,3 @@ async def test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale(mo
         assert ended == [5000]
         assert [run.state for run in await replica.runs()] == ["pending"]
         assert [(fact.at_startup, fact.gone) for fact in facts_of(replica, RunRecovered)] == [(True, True)]
-
-
-async def test_what_is_stale_is_settled_whoever_had_it_and_what_is_live_is_not() -> None:
-    schedules = a_shop()
-    add_schedule(schedules, "weekly")
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
-        await left_behind(store, "nightly")
-        await left_behind(store, "weekly", stale=False)
-        cleaner = Cleaner(store)
-        await cleaner.settler.settle_stale(at_startup=True)
-        assert [run.state for run in await replica.runs()] == ["pending", "running"]
-        assert cleaner.recovered() == [("web1:4711", 1, "abandoned", True)]
-        assert await cleaner.settler.settle_stale(at_startup=True) == [], "once"
-        assert facts_of(replica, RunRecovered) == []
