@@ -66,6 +66,16 @@ def test_parameters_of_up_to_a_million_bytes_are_taken_and_larger_ones_refused_w
     )
 
 
+def test_a_manual_run_waits_behind_an_unfinished_one_and_is_never_dropped(store: Store) -> None:
+    """With overlap = "skip" too: a person asked for it."""
+    daily = a_schedule("daily", overlap="skip")
+    store.sync(daily)
+    first = store.do(trigger, "shop", "daily", requested_by="ada")
+    second = store.do(trigger, "shop", "daily", requested_by="ada")
+    assert (store.run(second).state, store.run(second).available_at) == ("pending", None)
+    assert [one.run_id for one in store.claim("daily")] == [first]
+
+
 def test_triggering_what_is_not_there_or_retired_is_one_sentence(store: Store) -> None:
     store.sync(a_schedule("daily"), a_schedule("goes"))
     store.sync(a_schedule("daily"))
