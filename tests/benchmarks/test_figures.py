@@ -12,10 +12,6 @@ FLOOR = Floor("bare", (2.0, 1.0, 4.0))
 FIGURE = Figure("work", "ms", (1.0, 2.0, 3.0), "sqlite", FLOOR, at_most(2.0), "a note")
 
 
-def test_the_median_and_the_range_are_those_of_the_rounds() -> None:
-    assert (FIGURE.median, FIGURE.range) == (2.0, (1.0, 3.0))
-
-
 def test_the_ratio_is_the_median_of_those_in_each_round() -> None:
     assert FIGURE.ratio == 0.75  # of 0.5, 2 and 0.75, where that of the medians would be 1
     assert Figure("work", "ms", (1.0,)).ratio is None

@@ -8,13 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.document import Part, read_document
-from benchmarks.figures import Figure, Floor, at_least, at_most
+from benchmarks.figures import Figure, Floor, at_least
 from benchmarks.options import KEPT, read_options
-from benchmarks.page.numbers import TIMES, TO, bound, shown
 from benchmarks.page.page import page, write_page
 from benchmarks.page.pictures import pictures
 from benchmarks.page.svg import Bar, Curve, bars, curves
-from benchmarks.page.tables import table
 from benchmarks.registry import BENCHMARKS, KEYS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,32 +29,11 @@ def part(*figures: Figure) -> Part:
     return Part("2026-01-02", False, 12.0, MACHINE, {"Python": "3.13.5", "sqlite": "3.46.1"}, figures, ("Redis: no.",))
 
 
-def test_every_part_that_is_asked_for_has_a_benchmark() -> None:
-    asked = "runs claims planning seconds trigger commands children output recovery idle growth locks"
-    assert set(KEYS) == set(asked.split())
-    assert len({benchmark.title for benchmark in BENCHMARKS}) == len(KEYS)
-
-
 def test_the_page_has_each_benchmark_and_says_how_one_that_is_missing_is_measured() -> None:
     text = page({"runs": part(FAST, SLOW)})
     for benchmark in BENCHMARKS:
         assert f"## {benchmark.title}\n" in text
         assert (f"make bench ONLY={benchmark.key}`" in text) is (benchmark.key != "runs")
-
-
-def test_a_line_of_a_table_has_both_databases_the_ratio_and_the_verdict() -> None:
-    assert table([SLOW, FAST]) == [
-        "| | PostgreSQL | SQLite | must |",
-        "| --- | ---: | ---: | --- |",
-        f"| leased, at concurrency 10, runs/s | **400** | 850 (800{TO}900); 0.5 {TIMES} sqlite3 | PostgreSQL at least 500: **not met** |",
-    ]
-
-
-def test_a_bound_that_is_kept_on_all_databases_is_said_once() -> None:
-    figures = [
-        Figure("wait", "ms", (value,), name, must=at_most(15)) for name, value in (("sqlite", 4.0), ("postgresql", 9.7))
-    ]
-    assert table(figures)[-1] == "| wait, ms | 9.70 | 4.00 | at most 15: met |"
 
 
 def test_the_page_begins_with_what_is_not_met() -> None:
@@ -71,25 +48,6 @@ def test_the_page_begins_with_what_is_not_met() -> None:
     hurried = page({"runs": replace(part(FAST, SLOW), quick=True)})
     assert "0 of 0 bounds are met." in hurried
     assert "Measured in a hurry, and not judged here: Runs a second." in hurried
-
-
-def test_a_part_says_when_and_on_what_it_was_measured_and_what_is_left_out() -> None:
-    text = " ".join(page({"runs": part(FAST)}).split())
-    assert "Measured on 2026-01-02, 2 rounds in 12 s: 2 cores, Linux x86_64" in text
-    assert "SQLite 3.46.1." in text
-    assert "Left out: Redis: no." in text
-    assert "no figures to go by" not in text
-    assert "no figures to go by" in page({"runs": replace(part(FAST), quick=True)})
-
-
-def test_code_in_prose_is_not_broken_between_lines() -> None:
-    text = page({})
-    assert text.count("`make bench PEERS=yes`") == 1
-
-
-def test_prose_is_no_wider_than_a_hundred_columns() -> None:
-    lines = [line for line in page({"runs": part(FAST, SLOW)}).splitlines() if not line.startswith(("|", "#", "!["))]
-    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_pictures_are_drawn_of_what_there_is_and_shown_on_the_page(tmp_path: Path) -> None:
@@ -110,30 +68,6 @@ def test_a_picture_is_xml_for_light_and_dark_and_cuts_off_what_is_too_long() -> 
     assert widths[0] == pytest.approx(8 * widths[1], rel=0.01)
     grown = [Curve("claim", ((100.0, 1.0), (1000.0, 3.0))), Curve("flat", ((100.0, 1.0),))]
     ET.fromstring(curves("Growth", "text", grown))  # noqa: S314 - our own
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (12_345.6, "12,346"),
-        (123.4, "123"),
-        (12.34, "12.3"),
-        (12.0, "12"),
-        (1.2, "1.20"),
-        (0.049, "0.049"),
-        (0.00004, "4e-05"),
-    ],
-)
-def test_numbers_have_three_digits_that_mean_something(value: float, text: str) -> None:
-    assert shown(value) == text
-
-
-@pytest.mark.parametrize(
-    ("limit", "text"), [(2_000, "at most 2,000"), (0.3, "at most 0.3"), (3.5, "at most 3.5"), (0, "at most 0")]
-)
-def test_a_bound_is_shown_as_it_was_set(limit: float, text: str) -> None:
-    assert bound(at_most(limit)) == text
 
 
 def test_the_page_and_its_pictures_are_those_of_the_figures_that_are_kept() -> None:

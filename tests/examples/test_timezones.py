@@ -66,25 +66,10 @@ def test_every_transition_of_every_zone_is_what_zoneinfo_shows() -> None:
             begin, local = end, following or local
 
 
-def test_a_rule_gives_the_years_that_no_file_lists() -> None:
-    spring, autumn = in_year(tzsource.read_zone("Europe/Berlin"), 2037)
-    assert spring == (utc(2037, 3, 29, 1), (7_200, True, "CEST"))
-    assert autumn == (utc(2037, 10, 25, 1), (3_600, False, "CET"))
-
-
-def test_a_zone_without_daylight_saving_time_has_no_transition() -> None:
-    assert tzsource.read_zone("Etc/UTC").transitions == ()
-    assert tzsource.read_zone("Asia/Tokyo").transitions == ()
-
-
 def test_daylight_saving_time_that_goes_backwards_is_kept_as_it_is_defined() -> None:
     """Ireland's standard time is that of summer; winter's is "saved" by an hour less."""
     spring, autumn = in_year(tzsource.read_zone("Europe/Dublin"), 2030)
     assert (spring.local, autumn.local) == ((3_600, False, "IST"), (0, True, "GMT"))
-
-
-def test_a_zone_knows_what_it_showed_when_1970_began() -> None:
-    assert tzsource.read_zone("Europe/London").first == (3_600, False, "BST")
 
 
 def test_an_alias_names_its_zone() -> None:
