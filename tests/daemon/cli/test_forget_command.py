@@ -1,7 +1,5 @@
 """`leased forget` at the command line: it asks, it refuses where nobody can answer, and it says what was done."""
 
-import sys
-
 import pytest
 
 from .conftest import Leased
@@ -17,16 +15,6 @@ def forgettable(leased: Leased) -> Leased:
     leased("cancel", "1", "--by", "bob", "--why", SECRET)
     assert SECRET in leased("show", "1").out
     return leased
-
-
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys.stdin, "isatty", Terminal().isatty)
-    monkeypatch.setattr(sys.stderr, "isatty", Terminal().isatty)
-    monkeypatch.setattr(sys.stdin, "readline", lambda *_: f"{answer}\n")
 
 
 def test_it_says_what_was_done_and_nothing_shows_it_any_more(forgettable: Leased) -> None:
@@ -55,28 +43,6 @@ def test_as_json_it_names_the_run_and_who_and_when(forgettable: Leased) -> None:
     }
     shown = forgettable("show", "1", "--json").document
     assert (shown["forgotten_at"], shown["forgotten_by"], shown["params"]) == (at, "ann", {})
-
-
-def test_where_nobody_can_answer_nothing_is_forgotten_without_yes(forgettable: Leased) -> None:
-    answer = forgettable("forget", "1")
-    assert answer.status == 2
-    assert "forgetting run 1 of nightly (shop), cancelled at 20" in " ".join(answer.err.split())
-    assert SECRET in forgettable("show", "1").out
-
-
-@pytest.mark.parametrize(("said", "forgotten"), [("y", True), ("yes", True), ("n", False), ("", False)])
-def test_at_a_terminal_it_asks(
-    forgettable: Leased, monkeypatch: pytest.MonkeyPatch, said: str, *, forgotten: bool
-) -> None:
-    with monkeypatch.context() as terminal:
-        at_a_terminal(terminal, said)
-        answer = forgettable("forget", "1")
-    question = "Forget the params, reasons, errors and output of run 1 of nightly (shop), cancelled at 20"
-    assert question in " ".join(answer.err.split())
-    assert (answer.status == 0) is forgotten
-    assert (SECRET in forgettable("show", "1").out) is not forgotten
-    if not forgotten:
-        assert "nothing was forgotten; --yes skips the question" in " ".join(answer.err.split())
 
 
 def test_one_that_is_not_over_is_refused_before_anything_is_asked(leased: Leased) -> None:

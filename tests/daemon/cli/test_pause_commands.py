@@ -65,13 +65,10 @@ def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(le
     [
         ((), "say which schedules: the NAME of one, --tag TAG or --all"),
         (("weekly", "--all"), "give only one of NAME, --tag and --all"),
-        (("weekly", "--tag", "money"), "give only one of NAME, --tag and --all"),
         (("wekly",), 'there is no schedule "wekly"; did you mean "weekly"?'),
-        (("wekly", "--application", "office"), 'there is no schedule "wekly" of "office"; did you mean "weekly"?'),
         (("--all", "--application", "offise"), 'there is no application "offise"; did you mean "office"?'),
         (("--tag", "mony"), 'no schedule has the tag "mony"; did you mean "money"?'),
         (("weekly", "--why", ""), "--why is empty; leave it out, or give one"),
-        (("weekly", "--by", "a\nb"), "--by has line breaks or control characters; write it in one line"),
     ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(
@@ -86,18 +83,11 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 @pytest.mark.parametrize(
     ("until", "sentence"),
     [
-        (
-            "tomorow",
-            '"tomorow" is not a time; write it like "18:00", "tomorrow", "2026-12-01 02:00" or "2026-07-01',
-        ),
         ("2099-01-05 8:00 Mars", '--until: there is no time zone "Mars"; '),
-        ("25:00", '--until: "25:00" is not a time (hour must be in 0..23'),
         (
             "2020-01-05T08:00:00Z",
             "until must be in the future, but 2020-01-05 08:00:00Z is not: the database's time is ",
         ),
-        ("0s", "until must be in the future, but "),
-        ("-1h", "is not a time"),
         ("99999999d", "until is too far away; leave it out"),
     ],
 )

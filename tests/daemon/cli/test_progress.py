@@ -46,55 +46,49 @@ class Clock:
         return self.now
 
 
-def test_without_a_terminal_each_fact_is_a_line() -> None:
-    written = io.StringIO()
+LATE = datetime(2026, 7, 1, 6, tzinfo=UTC)
+LINES: dict[str, tuple[list[Fact], list[str]]] = {
+    "a run that fails": (
+        told(),
+        [
+            "nightly: run 7 started, token 3",
+            "  zones: 1,200 of 5,000, Europe/Berlin",
+            "  zones |  [31mred ]0;title ",
+            "  zones: failed in 1.5s: ValueError: oh",
+            "nightly: run 7 failed (zones failed)",
+            "bye",
+        ],
+    ),
+    "one that is cancelled": (
+        [
+            RunCancelled(RUN, "bob", "it hangs"),
+            RunCancelled(RUN, "bob", None),
+            RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"),
+        ],
+        [
+            "nightly: run 7 was cancelled by bob: it hangs; stopping its job",
+            "nightly: run 7 was cancelled by bob; stopping its job",
+            "nightly: run 7 cancelled (cancelled by bob: it hangs)",
+        ],
+    ),
+    "one that is late": (
+        [RunLate("shop", "nightly", 7, "running", LATE)],
+        ['run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running'],
+    ),
+    "texts with line breaks, which could pass for what the replica says": (
+        [RunEnded(RUN, "failed", "oh\nnightly: run 8 succeeded"), JobPrinted(JOB, ("one", "two\nthree"))],
+        ["nightly: run 7 failed (oh nightly: run 8 succeeded)", "  zones | one", "  zones | two three"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_without_a_terminal_each_fact_is_a_line(name: str) -> None:
+    written, (facts, lines) = io.StringIO(), LINES[name]
     with PlainView(Console(file=written, highlight=False)) as view:
-        for fact in told():
+        for fact in facts:
             view(fact)
-    assert written.getvalue().splitlines() == [
-        "nightly: run 7 started, token 3",
-        "  zones: 1,200 of 5,000, Europe/Berlin",
-        "  zones |  [31mred ]0;title ",
-        "  zones: failed in 1.5s: ValueError: oh",
-        "nightly: run 7 failed (zones failed)",
-        "bye",
-    ]
-    assert view.ended == {7: "failed"}
-
-
-def test_a_run_that_is_cancelled_says_by_whom_and_how_it_ends() -> None:
-    written = io.StringIO()
-    with PlainView(Console(file=written, highlight=False)) as view:
-        view(RunCancelled(RUN, "bob", "it hangs"))
-        view(RunCancelled(RUN, "bob", None))
-        view(RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
-    assert written.getvalue().splitlines() == [
-        "nightly: run 7 was cancelled by bob: it hangs; stopping its job",
-        "nightly: run 7 was cancelled by bob; stopping its job",
-        "nightly: run 7 cancelled (cancelled by bob: it hangs)",
-    ]
-
-
-def test_a_run_that_is_late_to_finish_is_told() -> None:
-    written = io.StringIO()
-    with PlainView(Console(file=written, highlight=False)) as view:
-        view(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
-    assert (
-        written.getvalue() == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still running\n'
-    )
-
-
-def test_no_text_of_a_fact_begins_a_line_of_its_own() -> None:
-    """Or a reason could pass for what the replica says; lines of output are lines."""
-    written = io.StringIO()
-    with PlainView(Console(file=written, highlight=False)) as view:
-        view(RunEnded(RUN, "failed", "oh\nnightly: run 8 succeeded"))
-        view(JobPrinted(JOB, ("one", "two\nthree")))
-    assert written.getvalue().splitlines() == [
-        "nightly: run 7 failed (oh nightly: run 8 succeeded)",
-        "  zones | one",
-        "  zones | two three",
-    ]
+    assert written.getvalue().splitlines() == lines
 
 
 def test_lines_about_progress_keep_their_distance() -> None:

@@ -1,6 +1,5 @@
 """`leased retry`, and `leased cancel` of many runs, on real runs on SQLite: what they say, show and ask."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -62,29 +61,10 @@ def test_a_retry_does_what_is_left_and_both_runs_say_so(leased: Leased, failed: 
     assert leased("audit").status == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "said"),
-    [
-        (("seven",), 1, 'there is no schedule "seven"'),
-        (("4711",), 1, "run 4711 does not exist; the newest is 1"),
-        (("1", "--from", "ordres"), 1, '"nightly" has no job "ordres"; did you mean "orders"?'),
-        (("1", "--why", " "), 2, "--why is empty"),
-        (("1", "--by", "two\nlines"), 2, "--by has line breaks"),
-    ],
-)
-def test_a_retry_that_is_asked_for_wrongly_is_one_sentence(
-    leased: Leased, failed: int, arguments: tuple[str, ...], status: int, said: str
-) -> None:
-    answer = leased("retry", *arguments)
-    assert (answer.status, answer.out) == (status, "")
-    assert said in answer.err
-    assert answer.err.count("\n") == 1
+def test_a_retry_that_is_asked_for_wrongly_is_one_sentence(leased: Leased, failed: int) -> None:
+    leased("retry", "4711").is_refused(1, "run 4711 does not exist; the newest is 1 (`leased runs` lists them)")
+    leased("retry", "1", "--from", "ordres").is_refused(1, '"nightly" has no job "ordres"; did you mean "orders"?')
     assert len(leased("runs", "--json").document["items"]) == 1
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -123,11 +103,7 @@ def test_runs_of_a_retired_schedule_of_that_name_are_meant_in_any_application(le
     assert "4 runs would be cancelled" in leased("cancel", "--schedule", "nightly", "--dry-run").out
 
 
-def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) -> None:
-    refused = leased("cancel", "--schedule", "nightly")
-    assert refused.status == 2
-    assert "Cancel 3 runs? Not at a terminal, so nothing was done; --yes confirms" in refused.err
-    assert states(leased) == {"pending"}
+def test_many_are_cancelled_with_who_and_why(leased: Leased, waiting: int) -> None:
     done = leased("cancel", "--schedule", "nightly", "--yes", "--why", "wrong file", "--by", "bob")
     assert (done.status, done.out.splitlines()[-1]) == (0, "3 waiting runs ended")
     assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
@@ -166,18 +142,6 @@ def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
     assert leased("cancel", "--schedule", "nightly", "--yes").out.splitlines()[-1] == "1 waiting run ended"
 
 
-@pytest.mark.usefixtures("waiting")
-@pytest.mark.parametrize(("typed", "after"), [("y", "cancelled"), ("n", "pending"), ("", "pending")])
-def test_at_a_terminal_it_asks(leased: Leased, monkeypatch: pytest.MonkeyPatch, typed: str, after: str) -> None:
-    with monkeypatch.context() as patch:
-        asked = Terminal()
-        patch.setattr("sys.stdin", Terminal(typed))
-        patch.setattr("sys.stderr", asked)
-        assert leased("cancel", "--schedule", "nightly").status == (after == "pending")
-    assert asked.getvalue().startswith("Cancel 3 runs? [y/N] ")
-    assert states(leased) == {after}
-
-
 def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> None:
     assert "1 run that failed would be retried; nothing was done" in leased("retry", "--failed", "--dry-run").out
     done = leased("retry", "--failed", "--schedule", "nightly", "--yes", "--why", "the file is there")
@@ -196,7 +160,6 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
     [
         (("cancel",), "say which runs: give the number of one run"),
         (("cancel", "1", "--tag", "x"), "--tag selects many runs"),
-        (("cancel", "1", "--yes"), "--yes selects many runs"),
         (("retry",), "say which run: give its number, or use --failed"),
         (("retry", "--from", "orders", "--failed"), "--from needs the number of one run"),
         (("retry", "1", "--failed"), "--failed selects many runs"),

@@ -33,10 +33,6 @@ def test_a_schedule_that_is_named_like_a_state_has_no_colour() -> None:
     assert "\x1b[31m" not in drawn("failed")
 
 
-def test_a_value_cannot_steer_the_terminal() -> None:
-    assert "\x1b]0;title" not in drawn("\x1b]0;title")
-
-
 def test_a_console_goes_on_where_it_was_while_a_job_in_its_process_redirects(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -73,12 +69,6 @@ def on(width: int, shown: Sheet) -> list[str]:
     written = io.StringIO()
     Console(file=written, width=width).print(shown)
     return [line.rstrip() for line in written.getvalue().splitlines()]
-
-
-def test_on_a_wide_screen_a_row_is_a_line() -> None:
-    heads, row = on(200, a_table())
-    assert heads.split() == ["RUN", "SCHEDULE", "STARTED", "REASON", "TOKEN"]
-    assert all(each in row for each in (NAME, INSTANT, REASON, "4711"))
 
 
 @pytest.mark.parametrize("width", [112, 100, 87, 80, 70])
@@ -150,28 +140,6 @@ def test_a_row_that_goes_on_with_the_one_before_does_so_in_its_record() -> None:
         "NEXT",
     ]
     assert on(45, shown)[2].strip() == INSTANT
-
-
-def test_a_column_that_says_the_same_everywhere_is_shown_only_where_it_differs() -> None:
-    shown = a_table()
-    assert "APPLICATION" not in on(200, shown)[0]
-    shown.add(2, "office", NAME, INSTANT, REASON, "4712")
-    assert "APPLICATION" in on(200, shown)[0]
-
-
-def test_with_no_color_there_is_nothing_but_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", written)
-    monkeypatch.setattr(written, "isatty", lambda: True)
-    for variable, value in {"TERM": "xterm-256color", "COLUMNS": "80"}.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    screen().print("at work", style="bold red")
-    assert "\x1b[1;31m" in written.getvalue()
-    monkeypatch.setenv("NO_COLOR", "1")
-    screen().print(state_cell("failed"), style="bold")
-    screen().print(a_table())
-    assert "\x1b" not in written.getvalue().partition("\n")[2]
 
 
 def test_in_a_file_one_long_cell_pushes_aside_only_what_follows_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,16 +79,6 @@ async def test_a_schedule_past_its_deadline_stops_the_pings_and_is_told_once() -
             assert len(receiver.requests) == 1
 
 
-async def test_what_has_not_succeeded_by_its_deadline_is_overdue_and_what_has_is_not() -> None:
-    with Receiver() as receiver:
-        async with a_fleet(receiver) as (replica, _):
-            assert await overdue(replica) == []
-            replica.store.clock.advance(2.5 * 3600)  # nothing plans or runs it
-            assert await overdue(replica) == ["nightly"]
-            await replica.work()
-            assert await overdue(replica) == []
-
-
 async def test_an_error_of_ours_is_told_and_ends_neither_the_pings_nor_the_replica(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

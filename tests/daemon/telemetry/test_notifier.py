@@ -26,15 +26,6 @@ class Blocked:
         self.taken.append(fact)
 
 
-def test_each_subscriber_gets_every_fact_in_order() -> None:
-    one: list[Fact] = []
-    two: list[Fact] = []
-    with Notifier(one.append, two.append) as facts:
-        for fact in told():
-            facts.notify(fact)
-    assert one == two == told()
-
-
 def test_one_that_blocks_delays_neither_the_replica_nor_another() -> None:
     blocked, other = Blocked(), list[Fact]()
     facts = Notifier(blocked, other.append)

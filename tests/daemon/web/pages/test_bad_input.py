@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -62,6 +63,29 @@ async def test_what_is_no_parameter_or_is_given_twice_is_said(app: Any, shop: st
     for parameter in parameters(name)[:1]:
         twice = await asked(app, "GET", f"/{address}?{parameter}=1&{parameter}=1")
         assert (twice.status, f"{parameter} is given twice".encode() in twice.body) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        ("/?after=x", 422, "after: this is no key of a page; start at the first one"),
+        ("/?after=-1/a/b", 422, "after: this is no key of a page"),
+        ("/?after=99999999999999999999/a/b", 422, "after: this is no key of a page"),
+        ("/fleet?application=bank", 404, 'there is no application "bank"'),
+        ("/fleet?lock=a%00b", 422, "lock: it has a character that no database takes"),
+        (f"/fleet?after={'x' * 600}", 422, "after: string should have at most 500 characters"),
+        ("/activity?schedule=sync-erq", 404, 'there is no schedule "sync-erq"; did you mean "sync-erp"?'),
+        ("/runs?schedule=sync-erq", 404, 'there is no schedule "sync-erq"; did you mean "sync-erp"?'),
+        ("/runs?application=bank", 404, 'there is no application "bank"'),
+        ("/schedules/shop/sync-erq", 404, 'there is no schedule "sync-erq" of "shop"; did you mean "sync-erp"?'),
+        ("/schedules/shop/sync-erp?definition=half", 422, "definition: input should be 'whole' or 'changes'"),
+        ("/schedules/shup/sync-erp", 404, 'there is no application "shup"; did you mean "shop"?'),
+        ("/runs/987654321", 404, "run 987654321 does not exist; the newest is"),
+    ],
+)
+async def test_what_does_not_fit_is_answered_with_a_sentence(app: Any, path: str, status: int, sentence: str) -> None:
+    answer = await asked(app, "GET", path)
+    assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True)
 
 
 async def test_what_is_not_there_is_said(app: Any) -> None:

@@ -105,17 +105,3 @@ async def test_the_activity_goes_on_where_a_page_ends(
         re.findall(r"(?<=requested a run run )\d", read(page)) async for page in leafed(opened, "/activity?by=ann")
     ]
     assert pages == [["5", "4"], ["3", "2"], ["1"]]
-
-
-@pytest.mark.usefixtures("made")
-async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(opened: Open) -> None:
-    for path, status, sentence in (
-        ("/fleet?application=bank", 404, 'there is no application "bank"'),
-        ("/fleet?lock=a%00b", 422, "lock: it has a character that no database takes"),
-        (f"/fleet?after={'x' * 600}", 422, "after: string should have at most 500 characters"),
-        ("/activity?action=break", 422, "action: input should be 'trigger',"),
-        ("/activity?before=0", 422, "before: input should be greater than or equal to 1"),
-        ("/activity?schedule=hurly", 404, 'there is no schedule "hurly"; did you mean "hourly"?'),
-    ):
-        answer = await opened(path)
-        assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), path

@@ -2,20 +2,13 @@
 
 import re
 from html import unescape
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
-from daemon.answers.status import StatusReader
 from daemon.jobs.reports import Outcome, Piece
 from daemon.recovery.settle import settle
 from daemon.store.views.output import lines_of
-from daemon.web.pages.output import OUTPUT, OutputAsked
-from daemon.web.pages.page import Looker, Page, Visit
-from daemon.web.pages.run import RUN, RunPageAsked
 from lease.schema import lease as leases
-from tests.daemon.store.test_views import rows_in
 from tests.daemon.web.pages.frames import Open
 from tests.support.completion import finish_job, save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
@@ -135,37 +128,14 @@ async def test_a_download_is_text_that_no_browser_takes_for_anything_else(made: 
 async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(made: dict[str, int], opened: Open) -> None:
     of = f"/runs/{made['crashed']}"
     for path, status, sentence in (
-        ("/runs/999", 404, "run 999 does not exist; the newest is"),
-        ("/runs/x", 422, "run_id: input should be a valid integer"),
-        (f"/runs/{10**30}", 422, "run_id: "),
-        (f"{of}?attempt=0", 422, "attempt: input should be greater than"),
         (f"{of}?job=stok", 404, 'has no job "stok" so far; did you mean "stock"?'),
         (f"{of}?job=stock&attempt=9", 404, 'has no attempt 9 of "stock" so far; the last one is 2'),
         (f"{of}?before=3", 422, 'there is no parameter "before"'),
-        (f"{of}/output?before=x", 422, "before: "),
-        (f"{of}/output?before={2**60}", 422, "before: "),
         (f"{of}/output?job=stok&download", 404, 'has no job "stok" so far'),
         ("/runs/999/output?download", 404, "run 999 does not exist"),
     ):
         answer = await opened(path)
         assert (answer.status, sentence in unescape(answer.body.decode())) == (status, True), path
-
-
-@pytest.mark.extended  # `test_many_runs.py` tries each page
-@pytest.mark.parametrize(("shown", "model", "most"), [(RUN, RunPageAsked, 20), (OUTPUT, OutputAsked, 8)])
-def test_a_page_takes_as_many_statements_for_each_run(
-    made: dict[str, int], database_url: str, shown: Page, model: Any, most: int
-) -> None:
-    with rows_in(database_url) as rows:
-        status = StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read(rows.connection)
-        seen: list[str] = []
-        event.listen(rows.connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
-        counts = {}
-        for which, run_id in made.items():
-            seen.clear()
-            shown.reads(rows.connection, model(run_id=run_id), Visit(status, Looker(), 60.0))
-            counts[which] = len(seen)
-    assert max(counts.values()) <= most, counts
 
 
 def test_lines_know_their_numbers_and_what_is_missing_between_them() -> None:

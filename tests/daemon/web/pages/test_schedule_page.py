@@ -112,20 +112,3 @@ def rows(page: Answer) -> list[int]:
     """Return the runs that are listed, from the top."""
     assert page.status == 200
     return [int(number) for number in re.findall(r'<tr id="row-(\d+)"', page.body.decode())]
-
-
-@pytest.mark.usefixtures("made")
-async def test_what_is_asked_for_wrongly_is_answered_with_a_sentence(show: Show) -> None:
-    for name, query, status, sentence in (
-        ("hourly", "state=late", 422, "state: input should be 'pending',"),
-        ("hourly", "before=x", 422, "before: input should be a valid integer"),
-        ("hourly", f"before={10**30}", 422, "before: "),
-        ("hourly", "definition=half", 422, "definition: input should be 'whole' or 'changes'"),
-        ("hurly", "", 404, 'there is no schedule "hurly" of "shop"; did you mean "hourly"?'),
-        ("a\0b", "", 422, "name: it has a character that no database takes"),
-        ("x" * 600, "", 422, "name: value should have at most 500"),
-    ):
-        answer = await show(name, query)
-        assert (answer.status, sentence in html.unescape(answer.body.decode())) == (status, True), (name, query)
-    answer = await show("hourly", application="shup")
-    assert (answer.status, 'there is no application "shup"; did you mean "shop"?' in read(answer)) == (404, True)
