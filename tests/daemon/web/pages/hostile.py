@@ -9,11 +9,11 @@ from sqlalchemy import insert, update
 import lease.schema
 from daemon.definitions.schedule import write_schedule
 from daemon.jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE
-from daemon.store.tables import act, backfill, generation, job_output, schedule
+from daemon.store.tables import act, backfill, delivery, generation, job_output, schedule
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
 from tests.support.store import a_schedule
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}\x1b[2J\x1b]0;t\x07\u202egnp.exe\u2028\ufffd\x9b31m"
+HOSTILE = "<script>alert(1)</script>[red]x[/]\"'><img src=x onerror=alert(1)>{{7*7}}\x1b[2J\x1b]0;t\x07\u202egnp.exe\u2028\ufffd\x9b31m"
 NAME = f"{HOSTILE}{'W' * 255}"[:255]
 """The name of a schedule, of an application and of a lease; as long as they get."""
 APPLICATION = f"app {HOSTILE}"[:255]
@@ -21,13 +21,13 @@ LONG = f"first\r\n{HOSTILE}{'x' * 20_000}"
 LINE = f"first\r\n{HOSTILE}{'x' * 1_000_000}\n"
 
 
-def record(url: str) -> list[int]:
+def record(url: str, application: str = APPLICATION) -> list[int]:
     """Write it, and return its runs."""
     with rows_in(url) as rows:
-        return list(_records(rows))
+        return list(_records(rows, application))
 
 
-def _records(rows: Rows) -> Iterator[int]:
+def _records(rows: Rows, application: str) -> Iterator[int]:
     definition = json.loads(write_schedule(a_schedule("x", tags=["t"], params={"note": None}, description="d")))
     hostile = definition | {
         "name": NAME,
@@ -37,7 +37,7 @@ def _records(rows: Rows) -> Iterator[int]:
     }
     text = json.dumps(hostile)
     paused: dict[str, Any] = {"paused_by": HOSTILE, "paused_why": HOSTILE, "paused_at": rows.now}
-    of: dict[str, Any] = {"application": APPLICATION}
+    of: dict[str, Any] = {"application": application}
     for name, more in ((NAME, paused), ("W" * 255, {})):
         rows.schedule(name, definition=text, trigger=f"cron {HOSTILE}", **of, **more)
     rows.schedule("late", definition=text, next_due=rows.now - 9 * MINUTE, **of)
@@ -81,9 +81,12 @@ def _records(rows: Rows) -> Iterator[int]:
         **of,
     }
     rows.connection.execute(insert(act), [{"act": what, **done} for what in ("trigger", "pause", "cancel", "deploy")])
-    rows.connection.execute(insert(backfill).values(_backfill(rows)))
+    rows.connection.execute(insert(backfill).values(**of, **_backfill(rows)))
+    sent = {"kind": "run.failed", "target": '{"command": "mail ops"}', "available_at": rows.now, "held": False}
+    failed_to = {"schedule": NAME, "created_at": rows.now, "attempts": 1, "error": HOSTILE}
+    rows.connection.execute(insert(delivery).values(**of, **sent, **failed_to))
     for number, rules in ((1, False), (2, True)):
-        rows.connection.execute(insert(generation).values(_generation(rows, number, rules=rules)))
+        rows.connection.execute(insert(generation).values(**of, **_generation(rows, number, rules=rules)))
     rows.connection.execute(update(lease.schema.lease).values(label=HOSTILE))
     rows.connection.execute(update(schedule).where(schedule.c.name == "late").values(retired_by=HOSTILE))
 
@@ -91,11 +94,11 @@ def _records(rows: Rows) -> Iterator[int]:
 def _backfill(rows: Rows) -> dict[str, object]:
     times = {"first": rows.now - 90 * MINUTE, "last": rows.now, "created_at": rows.now}
     asked: dict[str, Any] = {"requested_by": HOSTILE, "requested_why": HOSTILE, "at_most": 1, "instants": 10**15}
-    return {"application": APPLICATION, "schedule": NAME, **times, **asked}
+    return {"schedule": NAME, **times, **asked}
 
 
 def _generation(rows: Rows, number: int, *, rules: bool) -> dict[str, object]:
     changed = json.dumps({NAME: {HOSTILE: [HOSTILE, LINE[:5_000]], "cron": [None, HOSTILE]}})
     ruled = {"rules": rules, "in_lieu": False, "ruled_at": rows.now - 9 * MINUTE, "came_at": rows.now - 9 * MINUTE}
     said = {"digest": HOSTILE, "brought_by": HOSTILE, "changes": HOSTILE, "diff": changed, "run_digests": "{}"}
-    return {"application": APPLICATION, "number": number, **ruled, **said}
+    return {"number": number, **ruled, **said}
