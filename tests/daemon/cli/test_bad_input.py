@@ -82,15 +82,6 @@ def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, comma
     nothing_half_done(folder)
 
 
-@pytest.mark.parametrize("mistake", ["unknown time zone", "TOML error"])
-@pytest.mark.sampled(1)
-def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, mistake: str) -> None:
-    name, text, said = MISTAKES[mistake]
-    (folder / name).write_text(text)
-    one_sentence(process("run", name), 2, *said)
-    nothing_half_done(folder)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

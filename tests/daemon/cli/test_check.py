@@ -172,28 +172,23 @@ ONLY_GROWS = "history grows without limit. Add keep = { days = 90, runs = 500 }"
 
 
 @pytest.mark.parametrize(
-    ("defaults", "said"),
+    ("was", "becomes", "said"),
     [
-        ("", f"no retention set for other; {ONLY_GROWS}"),
-        ("keep = { runs = 5, days = 7 }", None),
+        ("DEFAULTS", "", f"no retention set for other; {ONLY_GROWS}"),
+        ("DEFAULTS", "keep = { runs = 5, days = 7 }", None),
+        ("keep = { days = 30 }", "", f"no retention set; {ONLY_GROWS}"),
     ],
+    ids=["of one", "by default", "nowhere"],
 )
 @pytest.mark.usefixtures("one_load")
 def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
-    leased: Leased, folder: Path, defaults: str, said: str | None
+    leased: Leased, folder: Path, was: str, becomes: str, said: str | None
 ) -> None:
-    (folder / "s.toml").write_text(FOREVER.replace("DEFAULTS", defaults))
+    (folder / "s.toml").write_text(FOREVER.replace(was, becomes).replace("DEFAULTS", ""))
     assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == ([] if said is None else [said])
     shown = " ".join(leased("check", "s.toml").out.split())
     assert ("grows without limit" in shown) is (said is not None)
-    assert ("keep { days = 7, runs = 5 }" in shown) is bool(defaults)
-
-
-@pytest.mark.usefixtures("one_load")
-def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, folder: Path) -> None:
-    text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
-    (folder / "s.toml").write_text(text)
-    assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == [f"no retention set; {ONLY_GROWS}"]
+    assert ("keep { days = 7, runs = 5 }" in shown) is (said is None)
 
 
 def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:

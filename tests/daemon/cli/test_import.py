@@ -41,14 +41,6 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
 
 
 @pytest.mark.usefixtures("one_load")
-def test_what_it_writes_is_taken_by_check(leased: Leased, crontab: str) -> None:
-    assert leased("import", "crontab", crontab, "--output", "new.toml").out == (
-        "new.toml: 1 schedule; next: `leased check new.toml`\n"
-    )
-    assert leased("check", "new.toml").status == 0
-
-
-@pytest.mark.usefixtures("one_load")
 @pytest.mark.parametrize("file", [ODDITIES, *DEBIAN], ids=lambda file: file.name)
 def test_what_comes_of_each_crontab_is_taken_by_check(leased: Leased, file: Path) -> None:
     users = [] if file == ODDITIES else ["--system"]

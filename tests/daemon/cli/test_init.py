@@ -92,10 +92,3 @@ def test_any_folder_gives_a_name_that_is_taken(leased: Leased, folder: Path, mon
         assert leased("check", "schedules.py").status == 0
         assert leased("init", "TIMEZONE of me.toml").status == 0
         assert "leased check 'TIMEZONE of me.toml'" in Path("TIMEZONE of me.toml").read_text()
-
-
-def test_what_its_commands_do_stands_in_one_column(leased: Leased) -> None:
-    leased("init", "quite-a-long-name.py")
-    commands = [line for line in Path("quite-a-long-name.py").read_text().splitlines() if line.startswith("    leased")]
-    assert len(commands) == 5
-    assert len({len(line) - len(line.split("    ")[-1].lstrip()) for line in commands}) == 1

@@ -185,10 +185,3 @@ def test_what_is_not_there_is_an_error_in_one_sentence(leased: Leased, world: Wo
     ):
         answer = leased("logs", *asked)
         assert (answer.status, answer.out, answer.err) == (1, "", f"leased: {sentence}\n")
-
-
-def test_no_output_can_steer_the_terminal(leased: Leased, world: World) -> None:
-    """Were it written by something else than leased."""
-    world.start()
-    world.prints(0, 0, "\x1b[2Jgone\u202e\tand\n")
-    assert leased("logs", "1").out == "work, attempt 1:\n [2Jgone \tand\n"

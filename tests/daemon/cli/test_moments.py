@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.cli.failures import Misused
-from daemon.cli.options import instant, local_zone, moment
+from daemon.cli.options import instant, moment
 from daemon.instants import format_instant
 from daemon.operations import typed_moment
 from tests.support.store import Store, a_schedule
@@ -101,11 +101,6 @@ def test_a_duration_stays_one_and_an_instant_asks_for_no_zone() -> None:
     assert moment("--until", "2h30m", no_zone) == timedelta(hours=2.5)
     assert moment("--until", "2026-12-01T02:00:00Z", no_zone) == datetime(2026, 12, 1, 2, tzinfo=UTC)
     assert moment("--until", "18:00+02:00", no_zone) == datetime(2026, 6, 16, 16, tzinfo=UTC)
-
-
-def test_the_zone_is_that_of_the_terminal_where_no_schedule_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert local_zone() == "Asia/Tokyo"
 
 
 @pytest.fixture

@@ -42,13 +42,6 @@ def test_check_shows_it_and_warns_of_nothing(leased: Leased) -> None:
     assert (item["timing"], item["next"], item["remarks"]) == ("on request", [], [])
 
 
-@pytest.mark.parametrize("expression", ["on request", "on_request"])
-def test_preview_says_that_there_is_nothing_to_come(leased: Leased, expression: str) -> None:
-    assert line(leased("preview", expression)) == "it runs only on request"
-    shown = leased("preview", expression, "--json").document
-    assert (shown["items"], shown["remarks"]) == ([], ["it runs only on request"])
-
-
 def test_status_shows_it_and_nothing_is_late(leased: Leased) -> None:
     (row,) = [said for said in leased("status").out.splitlines() if said.startswith("resize")]
     assert row.split()[:5] == ["resize", "on", "request", "on", "request"]

@@ -45,7 +45,7 @@ def ask(leased: Leased, monkeypatch: pytest.MonkeyPatch, question: str, terminal
 
 @pytest.mark.parametrize(("typed", "is_done"), [("y", True), ("yes", True), ("n", False), ("", False)])
 def test_it_is_done_only_after_a_yes(
-    leased: Leased, before: object, monkeypatch: pytest.MonkeyPatch, question: str, typed: str, is_done: bool
+    leased: Leased, before: object, monkeypatch: pytest.MonkeyPatch, question: str, typed: str, *, is_done: bool
 ) -> None:
     status, asked = ask(leased, monkeypatch, question, Terminal(typed))
     assert question in " ".join(asked.split())

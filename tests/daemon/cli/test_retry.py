@@ -80,15 +80,6 @@ def states(leased: Leased) -> set[str]:
     return {item["state"] for item in leased("runs", "--json").document["items"]}
 
 
-def test_what_would_be_done_to_many_is_shown_and_nothing_done(leased: Leased, waiting: int) -> None:
-    shown = leased("cancel", "--schedule", "nightly", "--dry-run")
-    assert shown.status == 0
-    assert "3 runs would be cancelled; nothing was done" in shown.out
-    document = leased("cancel", "--schedule", "nightly", "--dry-run", "--json").document
-    assert (document["dry_run"], [item["outcome"] for item in document["items"]]) == (True, ["ended"] * 3)
-    assert states(leased) == {"pending"}
-
-
 @pytest.mark.usefixtures("waiting")
 def test_runs_of_a_retired_schedule_of_that_name_are_meant_in_any_application(leased: Leased, folder: Path) -> None:
     shop = (folder / "shop.py").read_text()

@@ -66,22 +66,13 @@ ADDED = "schedules.add('nightly', cron='0 2 * * *', tags={tags}).command('one', 
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize(
-    ("above", "tags", "said"),
-    [
-        ("", "list({chr(code) for code in range(97, 117)})", 'schedule "nightly", tags: it reads ["'),
-        ("import os", "[str(os.getpid())]", 'schedule "nightly", tags: it reads ["'),
-        ("import time", "[str(time.time_ns())]", 'schedule "nightly", tags: it reads ["'),
-    ],
-)
-def test_a_file_that_reads_differently_is_refused(
-    leased: Leased, folder: Path, above: str, tags: str, said: str
-) -> None:
-    (folder / "s.py").write_text(PAST.format(above=above, below=ADDED.format(tags=tags)))
+def test_a_file_that_reads_differently_is_refused(leased: Leased, folder: Path) -> None:
+    """By the order of a set, which is another one in each process."""
+    tags = "list({chr(code) for code in range(97, 117)})"
+    (folder / "s.py").write_text(PAST.format(above="", below=ADDED.format(tags=tags)))
     answer = leased("check", "s.py")
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err.startswith("leased: s.py: ")
-    assert said in answer.err
+    assert answer.err.startswith('leased: s.py: schedule "nightly", tags: it reads ["')
     assert answer.err.count("\n") == 1
 
 

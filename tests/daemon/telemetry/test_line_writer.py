@@ -29,17 +29,6 @@ class Stuck:
     def flush(self) -> None: ...
 
 
-def test_lines_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = Stuck()
-    stream.go_on.set()
-    monkeypatch.setattr(sys, "stderr", stream)
-    writer = line_writer(str)
-    for number in range(100):
-        writer.put(f"{number}\n")
-    assert writer.flush(30)
-    assert stream.lines == [f"{number}\n" for number in range(100)]
-
-
 def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patience(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

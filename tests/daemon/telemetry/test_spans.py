@@ -194,11 +194,6 @@ def test_a_run_that_a_command_triggers_links_to_the_span_of_its_job(
     assert [f"{link.context.trace_id:032x}" for link in links] == ([] if "nothing" in given else ["a" * 32])
 
 
-def test_what_is_no_traceparent_is_no_link(spans: Spans, exported: InMemorySpanExporter) -> None:
-    found = taken(spans, exported, RunStarted(RUN, None, "garbage"), RunEnded(RUN, "succeeded", None, 1.0))
-    assert not found[f"leased.run {RUN.schedule}"].links
-
-
 WITHOUT = """
 import sys
 from daemon.telemetry.spans import found_spans

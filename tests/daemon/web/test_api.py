@@ -170,11 +170,8 @@ async def test_acts_of_one_moment_are_on_pages_that_follow_each_other(ask: Ask, 
     for _ in range(3):
         await ask("POST", "/api/v1/trigger", {"schedule": "hourly"})
     store.do(lambda connection: connection.execute(update(act).values(acted_at=datetime(2026, 7, 1, tzinfo=UTC))))
-    seen, path = [], "/api/v1/activity?limit=1"
-    while path:
-        answer = await ask("GET", path)
-        seen += [one["run_id"] for one in answer.json()["items"]]
-        path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    found = await _pages(ask, "/api/v1/activity?limit=1", lambda: None)
+    seen = [one["run_id"] for items in found for one in items]
     assert len(seen) == len(set(seen)) == 3
 
 
@@ -219,7 +216,6 @@ def hold(store: Store, *names: str) -> None:
     [
         ("GET", "/status?after=nightly", None, 422, "after: it is not APPLICATION/SCHEDULE"),
         ("GET", "/runs?limit=0", None, 422, "limit: input should be greater than or equal to 1"),
-        ("GET", "/runs?limit=1%27--", None, 422, "limit: input should be a valid integer"),
         ("GET", "/runs?limit=5&limit=6", None, 422, "limit is given twice"),
         ("GET", "/runs?stat=failed", None, 422, 'there is no parameter "stat"; did you mean "state"?'),
         ("GET", "/runs?state=%3Cscript%3E", None, 422, "state: input should be 'pending'"),
@@ -232,13 +228,8 @@ def hold(store: Store, *names: str) -> None:
         ("GET", "/status?since=99999999h", None, 422, "since: it is too long ago"),
         ("GET", "/report?until=2999-01-01T00:00:00Z", None, 422, "until: 2999"),
         ("GET", "/report?since=1h&until=2h", None, 422, "is not after since"),
-        ("GET", "/report?since=99999999h", None, 422, "since: it is too long ago"),
         ("GET", "/why", None, 422, 'give either "schedule"'),
         ("GET", "/why?schedule=nightly&run_id=1", None, 422, 'give either "schedule"'),
-        ("GET", "/why?run_id=1&application=shop", None, 422, 'give either "schedule"'),
-        ("GET", "/why?run_id=77", None, 404, "run 77 does not exist"),
-        ("GET", "/why?schedule=nighty", None, 404, 'did you mean "nightly"?'),
-        ("GET", "/activity?act=explode", None, 422, "act: input should be 'trigger'"),
         ("GET", "/report?since=20261201", None, 422, 'since: "20261201" is not a time'),
         ("POST", "/trigger", {"schedule": "nightly", "at": 20261201}, 422, "at: 20261201 is not a time"),
         ("POST", "/trigger", {}, 422, "schedule is missing"),
@@ -252,13 +243,10 @@ def hold(store: Store, *names: str) -> None:
             422,
             "why has line breaks or control characters",
         ),
-        ("POST", "/trigger", {"schedule": "nightly", "by": "x" * 501}, 422, "by"),
         ("POST", "/trigger?schedule=nightly", {}, 422, "an act takes its parameters in the body"),
         ("POST", "/pause", {"schedule": "nightly", "all": True}, 422, 'give one of "schedule", "tag" and "all"'),
         ("POST", "/retry", {"run_id": 77}, 404, "77"),
         ("POST", "/cancel-many", {}, 422, 'give one of "schedule" and "tag"'),
-        ("POST", "/cancel-many", {"schedule": "nighty"}, 404, 'did you mean "nightly"?'),
-        ("POST", "/retry-many", {"since": "soon"}, 422, 'since: "soon" is not a time'),
         ("POST", "/retry-many", {"tag": "none"}, 404, 'no schedule has the tag "none"'),
         ("GET", "/doctor?database=sqlite:///x", None, 422, 'there is no parameter "database"'),
         ("GET", "/nothing", None, 404, "/api/v1/nothing does not exist"),

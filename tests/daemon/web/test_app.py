@@ -80,40 +80,11 @@ def test_livez_tells_of_each_loop(serve: Serve) -> None:
     }
 
 
-def test_readyz_tells_what_is_wrong(serve: Serve) -> None:
-    found: dict[str, str] = {}
-    url = serve(problems=lambda: found)
-    assert get(f"{url}/readyz") == (200, {"ready": True, "status": "ok", "problems": {}})
-    found["database"] = "it was last reached 12s ago"
-    assert get(f"{url}/readyz") == (503, {"ready": False, "status": "database", "problems": found})
-
-
 def test_a_check_that_fails_is_a_no(serve: Serve) -> None:
     def broken() -> dict[str, Beat]:
         raise RuntimeError("secret")
 
     assert get(f"{serve(broken)}/livez") == (503, {"error": "the check itself failed: RuntimeError"})
-
-
-@pytest.mark.parametrize("path", ["/", "/api/runs"])
-def test_what_does_not_exist_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
-    status, body = get(f"{serve()}{path}")
-    assert status == 404
-    assert body == {"error": f"{path} does not exist; try /livez, /readyz, /metrics or /api/v1/status"}
-
-
-def test_a_probe_without_the_token_is_told_what_is_not_ok_and_one_that_carries_it_why(serve: Serve) -> None:
-    beats = {"claiming": Beat(0.5, 3)}
-    found: dict[str, str] = {}
-    url = serve(lambda: beats, lambda: found, token="geheim")
-    token = {"Authorization": "Bearer geheim"}
-    assert get(f"{url}/livez") == (200, {"alive": True, "status": "ok"})
-    assert get(f"{url}/readyz") == (200, {"ready": True, "status": "ok"})
-    beats["claiming"], found["database"] = Beat(4, 3), "it was last reached 12s ago"
-    assert get(f"{url}/livez") == (503, {"alive": False, "status": "claiming"})
-    assert get(f"{url}/readyz") == (503, {"ready": False, "status": "database"})
-    assert "loops" in get(f"{url}/livez", **token)[1]
-    assert get(f"{url}/readyz", **token) == (503, {"ready": False, "status": "database", "problems": found})
 
 
 @pytest.fixture

@@ -144,8 +144,10 @@ async def test_an_act_that_a_foreign_page_or_a_form_may_have_sent_is_refused_to_
 async def test_a_probe_may_come_from_anywhere_and_hears_details_only_where_they_are_due() -> None:
     for door, headers in ((ELSEWHERE, {}), (LOOPBACK, {"host": "web-1.internal"}), (LOOPBACK, {"forwarded": "x"})):
         assert (await ask(door, "GET", "/readyz", headers)).json() == {"ready": False, "status": "database"}
+        assert (await ask(door, "GET", "/livez", headers)).json() == {"alive": True, "status": "ok"}
     for door, headers in ((ELSEWHERE, bearing(ACTS)), (LOOPBACK, {})):
         assert (await ask(door, "GET", "/readyz", headers)).json()["problems"] == {"database": "it was lost"}
+        assert (await ask(door, "GET", "/livez", headers)).json()["loops"] == {}
 
 
 def test_tokens_show_in_no_representation() -> None:

@@ -106,7 +106,8 @@ def test_a_dry_run_of_what_would_only_stand_in_would_retire_nothing(leased: Leas
     document = leased("sync", "old.py", "--dry-run", "--json").document
     assert document["generation"] == {"number": 2, "is_new": True, "state": "in lieu"}
     assert "retired" not in {item["change"] for item in document["items"]}
-    assert leased("sync", "old.py", "--json").document["items"] == document["items"]
+    done = leased("sync", "old.py", "--json").document
+    assert (done["items"], done["dry_run"], document["dry_run"]) == (document["items"], False, True)
 
 
 def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop) -> None:
