@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.receiver import Receiver
 from tests.support.store import Store
 
 
@@ -20,6 +21,13 @@ def store(database_url: str) -> Iterator[Store]:
 def postgres(postgres_url: str) -> Iterator[Store]:
     """The daemon's tables on PostgreSQL, for what only there can happen."""
     with Store(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes messages."""
+    with Receiver() as opened:
         yield opened
 
 

@@ -1,6 +1,5 @@
 """`leased notify`: who is notified, and a trial message that says what came back."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ jobs = [{{ name = "export", command = "true" }}]
 on_request = true
 jobs = [{{ name = "export", command = "true" }}]
 """
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as opened:
-        yield opened
 
 
 @pytest.mark.usefixtures("processes")

@@ -53,34 +53,32 @@ async def a_minute_passes(replica: ManualReplica) -> None:
     replica.store.clock.advance(EVERY)
 
 
-async def test_it_is_pinged_once_a_minute_whoever_does_it() -> None:
-    with Receiver() as receiver:
-        async with a_fleet(receiver) as (replica, ping):
-            for _ in range(3):
-                await ping.ping(lambda: overdue(replica))
-            assert [request.method for request in receiver.requests] == ["GET"]
+async def test_it_is_pinged_once_a_minute_whoever_does_it(receiver: Receiver) -> None:
+    async with a_fleet(receiver) as (replica, ping):
+        for _ in range(3):
+            await ping.ping(lambda: overdue(replica))
+        assert [request.method for request in receiver.requests] == ["GET"]
+        await a_minute_passes(replica)
+        await ping.ping(lambda: overdue(replica))
+        assert len(receiver.requests) == 2
+
+
+async def test_a_schedule_past_its_deadline_stops_the_pings_and_is_told_once(receiver: Receiver) -> None:
+    async with a_fleet(receiver) as (replica, ping):
+        replica.store.clock.advance(2.5 * 3600)
+        for _ in range(2):
+            await ping.ping(lambda: overdue(replica))
             await a_minute_passes(replica)
-            await ping.ping(lambda: overdue(replica))
-            assert len(receiver.requests) == 2
-
-
-async def test_a_schedule_past_its_deadline_stops_the_pings_and_is_told_once() -> None:
-    with Receiver() as receiver:
-        async with a_fleet(receiver) as (replica, ping):
-            replica.store.clock.advance(2.5 * 3600)
-            for _ in range(2):
-                await ping.ping(lambda: overdue(replica))
-                await a_minute_passes(replica)
-            assert receiver.requests == []
-            said = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
-            assert said == ["the fleet is not pinged: nightly should have succeeded by now"]
-            await replica.work()
-            await ping.ping(lambda: overdue(replica))
-            assert len(receiver.requests) == 1
+        assert receiver.requests == []
+        said = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
+        assert said == ["the fleet is not pinged: nightly should have succeeded by now"]
+        await replica.work()
+        await ping.ping(lambda: overdue(replica))
+        assert len(receiver.requests) == 1
 
 
 async def test_an_error_of_ours_is_told_and_ends_neither_the_pings_nor_the_replica(
-    monkeypatch: pytest.MonkeyPatch,
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet_ping, "EVERY", 0.01)
     asked = asyncio.Queue[None]()
@@ -89,20 +87,18 @@ async def test_an_error_of_ours_is_told_and_ends_neither_the_pings_nor_the_repli
         asked.put_nowait(None)
         raise ValueError("an odd definition")
 
-    with Receiver() as receiver:
-        async with a_fleet(receiver) as (replica, ping):
-            monkeypatch.setattr(ping, "ping", ping_badly)
-            task = asyncio.create_task(ping.ping_on(DatabaseThread("sqlite://", "ping", timeout=1.0, connections=1)))
-            async with asyncio.timeout(LIMIT):
-                for _ in range(2):
-                    await asked.get()
-            task.cancel()
-            (said,) = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
-            assert said.endswith("internal error in leased; runs continue: ValueError('an odd definition')")
+    async with a_fleet(receiver) as (replica, ping):
+        monkeypatch.setattr(ping, "ping", ping_badly)
+        task = asyncio.create_task(ping.ping_on(DatabaseThread("sqlite://", "ping", timeout=1.0, connections=1)))
+        async with asyncio.timeout(LIMIT):
+            for _ in range(2):
+                await asked.get()
+        task.cancel()
+        (said,) = [fact.text for fact in replica.facts if isinstance(fact, Note) and fact.is_warning]
+        assert said.endswith("internal error in leased; runs continue: ValueError('an odd definition')")
 
 
-async def test_a_replica_whose_loops_stand_still_does_not_ping() -> None:
-    with Receiver() as receiver:
-        async with a_fleet(receiver, is_alive=False) as (replica, ping):
-            await ping.ping(lambda: overdue(replica))
+async def test_a_replica_whose_loops_stand_still_does_not_ping(receiver: Receiver) -> None:
+    async with a_fleet(receiver, is_alive=False) as (replica, ping):
+        await ping.ping(lambda: overdue(replica))
     assert receiver.requests == []

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,6 @@ from tests.support.waiting import wait_until
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 HOSTILE = 'it said <script> & \x1b[31m\u202e\0 "$(id)" `id`\nand more'
 MESSAGE = Message(1, "run.failed", "shop", "nightly", 7, datetime(2026, 6, 1, tzinfo=UTC), HOSTILE, ("leased logs 7",))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as opened:
-        yield opened
 
 
 def sent(target: Mapping[str, Any], message: Message = MESSAGE, folder: Path = Path(), **environment: Any) -> Reply:
