@@ -96,18 +96,6 @@ async def test_a_start_is_pinged_while_the_run_is_at_work_and_before_its_end(rec
     assert success.path == start.path.replace("/start", "")
 
 
-async def test_a_start_that_could_not_be_sent_in_time_is_dropped_and_keeps_the_end_from_nothing(
-    receiver: Receiver,
-) -> None:
-    async def export(run: AsyncRun) -> None: ...
-
-    async with a_shop(export, ping={"url": receiver.url, "style": "healthchecks"}) as (replica, deliverer):
-        await replica.run_once("nightly")
-        await heard(replica, deliverer)
-        assert await outcomes(replica) == []
-    assert [request.path for request in receiver.requests if "/start" in request.path] == []
-
-
 async def test_a_slow_target_holds_up_no_other_one_and_is_asked_one_message_at_a_time() -> None:
     with Receiver() as slow, Receiver() as quick:
         slow.may_answer.clear()

@@ -1,13 +1,9 @@
 """`leased run` and `leased sync` at a terminal, where living replicas run other definitions."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from daemon.recovery import registry
-from daemon.scheduling.deploys.bring import bring
-from tests.support.entries import own_entry
 from tests.support.terminal import Terminal
 
 from ..conftest import Answer, Leased
@@ -63,22 +59,6 @@ def test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_termina
     assert leased("run", "old.py", *RUN).status == 1, "that one is superseded"
     assert leased("run", "old.py", *RUN, "--take-over").status == 0
     assert numbers(leased) == [3, 2, 1]
-
-
-@pytest.mark.usefixtures("typed")
-def test_where_it_supersedes_nobody_it_needs_nothing(leased: Leased, shop: Shop) -> None:
-    assert leased("run", "old.py", *RUN).status == 0, "nobody else is there"
-    assert leased("run", "new.py", *RUN).status == 0, "the other one has ended"
-    shop.start(shop.new, "web1")
-    assert leased("run", "new.py", *RUN).status == 0, "a second replica of the same definitions"
-
-
-@pytest.mark.usefixtures("typed")
-def test_one_that_was_killed_on_this_machine_is_not_in_the_way(leased: Leased, shop: Shop) -> None:
-    killed = dataclasses.replace(own_entry("killed", "shop", shop.old.digest), start_time=1)
-    shop.store.do(registry.register, killed)
-    shop.store.do(bring, shop.old, by="killed", holder="killed")
-    assert leased("run", "new.py", *RUN).status == 0
 
 
 @pytest.mark.usefixtures("typed")

@@ -102,7 +102,8 @@ def _crashed(rows: Rows) -> int:
     at = {"token": 912, "holder": "replica-1"}
     _print(rows, _job(rows, run_id, "customers", "succeeded", (47, 37.5), position=0, **at), (38, "all customers\n"))
     _job(rows, run_id, "orders", "succeeded", (37.4, 19.2), position=1, **at)
-    lost = _job(rows, run_id, "stock", "abandoned", (19, 15.9), position=2, exit_signal=9, peak_memory=2 * 10**9, **at)
+    ended = {"renewed_at": rows.now - 16.1 * MINUTE, "exit_signal": 9, "peak_memory": 2 * 10**9}
+    lost = _job(rows, run_id, "stock", "abandoned", (19, 15.9), position=2, **ended, **at)
     _print(rows, lost, (18, "fetching deltas\n31 200 rows in 78 chunks of 400\n"), (16, "chunk 2/78\nchunk 3/78\n"))
     on = {"token": 913, "holder": "replica-2", "attempt": 2, "done": 12840, "total": 31200, "message": "rows"}
     goes_on = _job(rows, run_id, "stock", "running", (15.75, None), position=2, progress_at=rows.now, **on)
