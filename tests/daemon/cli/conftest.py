@@ -51,8 +51,21 @@ class Answer:
         assert self.out, self.err
         return json.loads(self.out)
 
+    @property
+    def lines(self) -> list[str]:
+        """What it wrote, once it has succeeded."""
+        assert self.status == 0, self.err
+        return self.out.splitlines()
+
     def is_refused(self, status: int, sentence: str) -> None:
         assert (self.status, self.out, self.err) == (status, "", f"leased: {sentence}\n")
+
+    def is_one_sentence(self, status: int, *parts: str) -> None:
+        """It is refused with a sentence in which these parts are, and nothing that is secret."""
+        assert (self.status, self.out, self.err.count("\n")) == (status, "", 1), self.err
+        assert self.err.startswith("leased: ")
+        assert [part for part in ("Traceback", "geheim") if part in self.err] == []
+        assert [part for part in parts if part not in self.err] == [], self.err
 
 
 Leased = Callable[..., Answer]

@@ -1,6 +1,7 @@
 """What commands answer as JSON: in the published schema, and with one name for one thing."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from daemon.cli.commands.defining.schema import answer_schema
 from daemon.cli.screen import ANSWERS, name_of
-from tests.daemon.cli.conftest import Leased
+from tests.daemon.cli.conftest import Answer, Leased
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "docs" / "reference" / "schemas"
@@ -25,11 +26,22 @@ def closed(schema: Any) -> Any:
     return {**{key: closed(each) for key, each in schema.items()}, **more}
 
 
-def valid(answer: Any, command: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(answer.out)
-    jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{command}.json").read_text())))
-    assert document["schema"] == name_of(command)
+@cache
+def published(answer: str) -> jsonschema.protocols.Validator:
+    """Return what validates an answer by its published schema, closed."""
+    schema = closed(json.loads((PUBLISHED / f"{answer}.json").read_text()))
+    return jsonschema.validators.validator_for(schema)(schema)
+
+
+def is_valid(document: Any, answer: str) -> Any:
+    """Return the answer, which is as its schema says."""
+    published(answer).validate(document)
+    assert document["schema"] == name_of(answer)
     return document
+
+
+def valid(answer: Answer, command: str) -> Any:
+    return is_valid(json.loads(answer.out), command)
 
 
 def test_the_validator_sees_what_is_missing_and_what_is_too_much() -> None:

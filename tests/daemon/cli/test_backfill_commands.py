@@ -47,18 +47,12 @@ def backfill(leased: Leased, *more: str, hours: int = 3) -> Answer:
     return leased("backfill", "hourly", *span, *more)
 
 
-def line(answer: Answer) -> str:
-    assert answer.status == 0, answer.err
-    (said,) = answer.out.splitlines()
-    return said
-
-
 def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> None:
-    assert line(backfill(leased, "--dry-run")) == "hourly (office): 3 scheduled times: 3 will run; nothing was done"
+    assert backfill(leased, "--dry-run").lines == ["hourly (office): 3 scheduled times: 3 will run; nothing was done"]
     assert leased("backfills").out.startswith("There are no backfills")
-    assert line(backfill(leased, "--yes", *ANN)) == (
+    assert backfill(leased, "--yes", *ANN).out == (
         "hourly (office): 3 scheduled times: 3 will run; backfill 1 runs them after other runs, one at a time; "
-        "see `leased backfills`"
+        "see `leased backfills`\n"
     )
     assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
     (one,) = valid(leased("status", "--json"), "status")["backfills"]
@@ -73,10 +67,9 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
     assert "cause  backfill 1" in shown
     assert "9999" not in shown
     assert "backfill 1, " in leased("activity").out
-    again = line(backfill(leased, "--yes", hours=2))
-    assert again == (
+    assert backfill(leased, "--yes", hours=2).lines == [
         "hourly (office): 2 scheduled times: 2 under way by backfill 1, 0 will run; there is nothing left to run; nothing was done"
-    )
+    ]
 
 
 def test_it_is_run_by_a_replica_until_nothing_is_left(process: Leased, leased: Leased) -> None:
@@ -88,21 +81,19 @@ def test_it_is_run_by_a_replica_until_nothing_is_left(process: Leased, leased: L
     assert "over" in leased("backfills").out
     assert leased("status", "--json").document["backfills"] == []
     assert leased("audit").status == 0
-    assert line(backfill(leased, "--yes")).startswith(
-        "hourly (office): 3 scheduled times: 3 succeeded before, 0 will run"
-    )
+    assert "hourly (office): 3 scheduled times: 3 succeeded before, 0 will run" in backfill(leased, "--yes").out
 
 
 def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     backfill(leased, "--yes", *ANN)
     named = "backfill 1 of hourly (office)"
-    assert line(leased("pause", "--backfill", "1")).startswith(f"{named} is paused: ")
-    assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing changed"
+    assert leased("pause", "--backfill", "1").out.startswith(f"{named} is paused: ")
+    assert leased("pause", "--backfill", "1").lines == [f"{named} was already paused; nothing changed"]
     assert valid(leased("pause", "--backfill", "1", "--json"), "backfill-changed")["already"]
     assert "by ann@web-1, paused" in leased("status").out
-    assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
-    assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 waiting runs ended"
-    assert line(leased("cancel", "--backfill", "1")) == f"{named} was already cancelled; nothing changed"
+    assert leased("resume", "--backfill", "1").out.startswith(f"{named} is resumed: ")
+    assert leased("cancel", "--backfill", "1").lines == [f"{named} is cancelled: 3 waiting runs ended"]
+    assert leased("cancel", "--backfill", "1").lines == [f"{named} was already cancelled; nothing changed"]
     assert "cancelled" in leased("backfills").out
 
 
@@ -124,14 +115,9 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     ],
 )
 def test_what_is_wrong_is_refused_in_one_sentence(leased: Leased, arguments: list[str], status: int, says: str) -> None:
-    answer = leased(*arguments)
-    assert (answer.status, answer.out) == (status, "")
-    assert says in answer.err
-    assert len(answer.err.strip().splitlines()) == 1
+    leased(*arguments).is_one_sentence(status, says)
 
 
 def test_nobody_who_could_be_asked_is_told_of_yes(leased: Leased) -> None:
-    answer = backfill(leased)
-    assert answer.status == 2
-    assert "--yes confirms, --dry-run shows what would be done" in answer.err
+    backfill(leased).is_one_sentence(2, "--yes confirms, --dry-run shows what would be done")
     assert leased("backfills", "--json").document["items"] == []

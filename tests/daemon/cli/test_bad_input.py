@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Answer, Leased
+from .conftest import Leased
 
 PYTHON = "from daemon import Schedules\nschedules = Schedules('shop')\n{}\n"
 COMMAND = "schedules.add('a', {}).command('b', 'true')"
@@ -57,17 +57,6 @@ MISTAKES = {
 }
 
 
-def one_sentence(answer: Answer, status: int, *said: str) -> None:
-    assert answer.status == status, answer.err
-    assert answer.out == ""
-    assert answer.err.startswith("leased: ")
-    assert answer.err.count("\n") == 1, answer.err
-    assert "Traceback" not in answer.err
-    assert "geheim" not in answer.err
-    for part in said:
-        assert part in answer.err
-
-
 def nothing_half_done(folder: Path) -> None:
     assert not list(folder.glob("leased.db*"))
 
@@ -78,7 +67,7 @@ def nothing_half_done(folder: Path) -> None:
 def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, command: str) -> None:
     name, text, said = MISTAKES[mistake]
     (folder / name).write_text(text)
-    one_sentence(leased(command, name), 2, *said)
+    leased(command, name).is_one_sentence(2, *said)
     nothing_half_done(folder)
 
 
@@ -146,7 +135,7 @@ def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, comma
     ],
 )
 def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: list[str], said: str) -> None:
-    one_sentence(leased(*arguments), 2, said)
+    leased(*arguments).is_one_sentence(2, said)
     nothing_half_done(folder)
 
 
@@ -181,7 +170,7 @@ def test_a_name_that_is_not_there_is_an_error_and_no_empty_answer(
     leased: Leased, arguments: list[str], said: str
 ) -> None:
     leased("sync", "shop.py")
-    one_sentence(leased(*arguments), 1, said)
+    leased(*arguments).is_one_sentence(1, said)
 
 
 def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_there(leased: Leased, folder: Path) -> None:
@@ -195,7 +184,7 @@ def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_ther
 
 @pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas", "generations", "audit"])
 def test_reading_makes_no_database(leased: Leased, folder: Path, command: str) -> None:
-    one_sentence(leased(command), 1, "there is no database file", "leased.db")
+    leased(command).is_one_sentence(1, "there is no database file", "leased.db")
     nothing_half_done(folder)
 
 
@@ -207,12 +196,12 @@ UNREACHABLE = "postgresql://u:geheim@127.0.0.1:1/shop"
     [["run", "shop.py"], ["run", "shop.py", "--replicas", "3"], ["sync", "shop.py"], ["status"], ["db", "upgrade"]],
 )
 def test_an_unreachable_database(leased: Leased, command: list[str]) -> None:
-    one_sentence(leased(*command, "--database", UNREACHABLE), 1, "127.0.0.1:1", "cannot be used")
+    leased(*command, "--database", UNREACHABLE).is_one_sentence(1, "127.0.0.1:1", "cannot be used")
 
 
 def test_a_database_without_tables_is_told_what_to_do(leased: Leased, empty_postgres_url: str) -> None:
-    one_sentence(leased("run", "shop.py", "--database", empty_postgres_url), 1, "leased db upgrade")
-    one_sentence(leased("status", "--database", empty_postgres_url), 1, "leased db upgrade")
+    leased("run", "shop.py", "--database", empty_postgres_url).is_one_sentence(1, "leased db upgrade")
+    leased("status", "--database", empty_postgres_url).is_one_sentence(1, "leased db upgrade")
 
 
 @pytest.mark.usefixtures("one_load")

@@ -124,10 +124,7 @@ def test_bad_input_is_one_sentence(
     (folder / "latin1").write_bytes(b"# caf\xe9\n")
     (folder / "binary").write_bytes(b"\0\0\n")
     (folder / "c").write_text("0 1 * * * a\n")
-    answer = leased("import", "crontab", *arguments)
-    assert (answer.status, answer.out) == (status, "")
-    assert answer.err.startswith(f"leased: {sentence}")
-    assert answer.err.count("\n") == 1
+    leased("import", "crontab", *arguments).is_one_sentence(status, f"leased: {sentence}")
     as_json = leased("import", "crontab", *arguments, "--json")
     assert json.loads(as_json.err)["error"]["message"].startswith(sentence)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.cli.conftest import Answer, Leased
+from tests.daemon.cli.conftest import Leased
 
 FILE = """
 application = "shop"
@@ -26,12 +26,6 @@ def synced(leased: Leased, folder: Path) -> None:
     assert leased("sync", "resize.toml").status == 0
 
 
-def line(answer: Answer) -> str:
-    assert answer.status == 0, answer.err
-    (said,) = answer.out.splitlines()
-    return said
-
-
 @pytest.mark.usefixtures("one_load")
 def test_check_shows_it_and_warns_of_nothing(leased: Leased) -> None:
     shown = leased("check", "resize.toml")
@@ -51,10 +45,10 @@ def test_status_shows_it_and_nothing_is_late(leased: Leased) -> None:
 
 def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
     said = "resize (shop) is paused, but it runs only on request, so nothing is skipped: requested runs continue"
-    assert line(leased("pause", "resize", "--until", "2h", "--by", "ann")) == said
+    assert leased("pause", "resize", "--until", "2h", "--by", "ann").lines == [said]
     assert leased("status", "--json").document["items"][0]["paused_by"] == "ann"
-    assert line(leased("resume", "resize")) == (
+    assert leased("resume", "resize").lines == [
         "resize (shop) is resumed: no scheduled time passed while it was paused; it runs only on request"
-    )
-    assert line(leased("resume", "resize")).endswith("so nothing changed; it runs only on request")
+    ]
+    assert leased("resume", "resize").out.endswith("so nothing changed; it runs only on request\n")
     assert leased("pause", "resize", "--json").document["items"][0]["timing"] == "on request"

@@ -162,8 +162,5 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
 def test_many_runs_that_are_asked_for_wrongly_are_one_sentence(
     leased: Leased, waiting: int, arguments: tuple[str, ...], said: str
 ) -> None:
-    answer = leased(*arguments)
-    assert (answer.status, answer.out) == (2, "")
-    assert said in answer.err
-    assert answer.err.count("\n") == 1
+    leased(*arguments).is_one_sentence(2, said)
     assert states(leased) == {"pending"}

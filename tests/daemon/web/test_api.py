@@ -6,10 +6,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import insert, update
@@ -33,7 +31,7 @@ from daemon.web.api.routes import api_routes
 from daemon.web.app import web_app
 from daemon.web.door import Door
 from lease.errors import StoreUnavailable
-from tests.daemon.cli.test_answers import closed
+from tests.daemon.cli.test_answers import PUBLISHED, is_valid
 from tests.support.asgi import Answer, asked
 from tests.support.completion import finish_job, finish_run, save_output, start_job
 from tests.support.store import Store, a_schedule, pending_runs
@@ -41,7 +39,6 @@ from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
-PUBLISHED = Path(__file__).parents[3] / "docs" / "reference" / "schemas"
 HOSTILE = "<script>alert(1)</script>\x1b[31m\x1b]0;t\x07\u202egnp.exe\ufffd\x00"[:-1]
 LINE = f"{HOSTILE}{'x' * 1_000_000}\n"
 WELL = DoctorAnswer(ok=True, items=[Check("database", "green", HOSTILE, None)])
@@ -84,10 +81,7 @@ def failed_with(store: Store, text: str) -> ClaimedRun:
 
 def valid(answer: Answer, command: str) -> Any:
     assert answer.status == 200, answer.body
-    document = answer.json()
-    assert document["schema"] == name_of(command)
-    jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{command}.json").read_text())))
-    return document
+    return is_valid(answer.json(), command)
 
 
 async def test_every_question_and_act_answers_as_its_command_does(ask: Ask, store: Store) -> None:
