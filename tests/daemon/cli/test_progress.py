@@ -37,15 +37,6 @@ from daemon.telemetry.logs import flush_logs, set_up_logs
 from tests.daemon.telemetry.told import JOB, RUN, told
 from tests.support.waiting import wait_until
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 LATE = datetime(2026, 7, 1, 6, tzinfo=UTC)
 LINES: dict[str, tuple[list[Fact], list[str]]] = {
     "a run that fails": (
@@ -92,10 +83,10 @@ def test_without_a_terminal_each_fact_is_a_line(name: str) -> None:
 
 
 def test_lines_about_progress_keep_their_distance() -> None:
-    clock, written = Clock(), io.StringIO()
-    view = PlainView(Console(file=written), clock)
+    now, written = [0.0], io.StringIO()
+    view = PlainView(Console(file=written), lambda: now[0])
     for done in range(9):
-        clock.now = done * 0.5
+        now[0] = done * 0.5
         view(JobProgressed(JOB, done, None, None))
     assert written.getvalue().split() == ["zones:", "0", "zones:", "4", "zones:", "8"]
 

@@ -26,21 +26,13 @@ ANY = WebAddress("127.0.0.1", 0)
 Serve = Callable[..., str]
 
 
-def no_loops() -> dict[str, Beat]:
-    return {}
-
-
-def no_problems() -> dict[str, str]:
-    return {}
-
-
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     servers: list[WebServer] = []
 
     def start(
-        loops: Loops = no_loops,
-        problems: Problems = no_problems,
+        loops: Loops = dict,
+        problems: Problems = dict,
         token: str | None = None,
         standing: Standing = lambda: None,
     ) -> str:
@@ -94,7 +86,7 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_address_that_nobody_asked_for_is_replaced_by_a_free_one(taken: int) -> None:
-    server = WebServer(web_app(Door(), no_loops, no_problems), WebAddress("127.0.0.1", taken))
+    server = WebServer(web_app(Door(), dict, dict), WebAddress("127.0.0.1", taken))
     try:
         bound = server.start()
         assert bound.port != taken
@@ -104,14 +96,14 @@ def test_a_taken_address_that_nobody_asked_for_is_replaced_by_a_free_one(taken: 
 
 
 def test_a_taken_address_that_was_asked_for_is_one_sentence(taken: int) -> None:
-    server = WebServer(web_app(Door(), no_loops, no_problems), WebAddress("127.0.0.1", taken, asked=True))
+    server = WebServer(web_app(Door(), dict, dict), WebAddress("127.0.0.1", taken, asked=True))
     with pytest.raises(WebNotStarted, match=f"^127.0.0.1:{taken} is already in use; choose another --web"):
         server.start()
     server.stop()
 
 
 def test_an_address_that_is_not_this_machines_is_one_sentence() -> None:
-    server = WebServer(web_app(Door(), no_loops, no_problems), WebAddress("192.0.2.1", 8520, asked=True))
+    server = WebServer(web_app(Door(), dict, dict), WebAddress("192.0.2.1", 8520, asked=True))
     with pytest.raises(WebNotStarted, match=r"^192\.0\.2\.1:8520 cannot be used: .*; choose another --web"):
         server.start()
     server.stop()
@@ -156,7 +148,7 @@ def test_without_a_thread_it_does_not_start_and_one_sentence_says_why(monkeypatc
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    server = WebServer(web_app(Door(), no_loops, no_problems), ANY)
+    server = WebServer(web_app(Door(), dict, dict), ANY)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(WebNotStarted, match="so the web server cannot start; see `ulimit -u`"):
         server.start()
@@ -164,7 +156,7 @@ def test_without_a_thread_it_does_not_start_and_one_sentence_says_why(monkeypatc
 
 
 def test_after_stop_the_address_is_free() -> None:
-    server = WebServer(web_app(Door(), no_loops, no_problems), ANY)
+    server = WebServer(web_app(Door(), dict, dict), ANY)
     bound = server.start()
     server.stop()
     with closing(socket.create_server((bound.host, bound.port))):

@@ -28,13 +28,12 @@ ODD = (
 
 @pytest.fixture
 def connection() -> Iterator[http.client.HTTPConnection]:
-    def shown(request: Request) -> Response:
-        return JSONResponse(["page", *checked(ScheduleAsked, request.path_params).model_dump().values()])
+    def asked(request: Request) -> Response:
+        return JSONResponse(
+            [request.scope["route"].name, *checked(ScheduleAsked, request.path_params).model_dump().values()]
+        )
 
-    def paused(request: Request) -> Response:
-        return JSONResponse(["pause", *checked(ScheduleAsked, request.path_params).model_dump().values()])
-
-    routes = [Route(SCHEDULE.path, shown), Route(f"{SCHEDULE.path}/pause", paused)]
+    routes = [Route(f"{SCHEDULE.path}{act}", asked, name=name) for act, name in (("", "page"), ("/pause", "pause"))]
     server = WebServer(web_app(Door(), dict, dict, routes=routes), WebAddress("127.0.0.1", 0))
     at = server.start()
     opened = http.client.HTTPConnection(at.host, at.port, timeout=LIMIT)
