@@ -1,16 +1,13 @@
 """Every command at 80, 120 and 200 columns, with NO_COLOR, in a pipe and as JSON; of no schedule, of one and of hundreds."""
 
-import fcntl
 import json
 import os
-import pty
+import shlex
 import shutil
-import struct
-import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +23,7 @@ from daemon.store.views.history import read_run
 from tests.daemon.cli.conftest import no_second_load
 from tests.daemon.cli.test_answers import is_valid
 from tests.docs.pages import blocks
-from tests.support.waiting import LIMIT
+from tests.support.terminal import Shell
 
 from . import worlds
 from .kept import FOLDER, compare, kept_as, shortened, without_the_number
@@ -308,23 +305,14 @@ def test_no_help_is_wider_than_the_terminal(command: str) -> None:
 
 
 @pytest.mark.usefixtures("processes")
-def test_at_a_real_terminal_it_is_the_same() -> None:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in {*COLOURS, "COLUMNS"}}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "leased", *SCREENS["preview"]],
-        env={**environment, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        timeout=LIMIT,
-        check=False,
-    )
-    os.close(theirs)
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        written = terminal.read(65_536).decode()
-    assert (done.returncode, written.replace("\r\n", "\n")) == (0, call("at a terminal", SCREENS["preview"]).out)
+def test_at_a_real_terminal_it_is_the_same(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in COLOURS}
+    script = f"export TERM=xterm-256color; exec $LEASED {shlex.join(SCREENS['preview'])}"
+    with closing(Shell(tmp_path, script, environment=environment)) as terminal:
+        assert terminal.end() == 0
+        terminal.said()
+        written = terminal.written.replace("\r\n", "\n")
+    assert written == call("at a terminal", SCREENS["preview"]).out
 
 
 def test_every_command_and_every_answer_is_shown() -> None:
