@@ -50,6 +50,20 @@ async def leafed(opened: Open, address: str) -> AsyncIterator[Answer]:
         address = urljoin(address, unescape(following[1])).partition("#")[0] if following else ""
 
 
+async def shown(opened: Open, path: str) -> str:
+    """Ask for a page that is there, and return its text."""
+    answer = await opened(path)
+    assert answer.status == 200, answer.body
+    return unescape(answer.body.decode())
+
+
+def read(answer: Answer) -> str:
+    """Return what people read on a page that is there."""
+    assert answer.status == 200, answer.body
+    body = re.sub(r"<svg.*?</svg>", "", answer.body.decode(), flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
+
+
 def status_of(store: Store) -> StatusFound:
     """What the pages show of a database."""
     return store.do(StatusReader(None, None, None, None, None, 60.0, with_deadlines=True).read)

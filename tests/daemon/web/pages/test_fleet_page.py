@@ -1,6 +1,5 @@
 """The pages of the fleet and of the activity, as a browser asks for them."""
 
-import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -11,17 +10,10 @@ from sqlalchemy import insert, update
 import lease.statements
 from daemon.store.tables import act, replica
 from tests.daemon.store.test_views import Rows, rows_in
-from tests.daemon.web.pages.frames import Open, leafed, served_pages
-from tests.support.asgi import Answer, asked
+from tests.daemon.web.pages.frames import Open, leafed, read, served_pages
+from tests.support.asgi import asked
 
 pytestmark = pytest.mark.anyio
-
-
-def read(answer: Answer) -> str:
-    """Return what people read on a page."""
-    assert answer.status == 200, answer.body
-    body = re.sub(r"<svg.*?</svg>", "", answer.body.decode(), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def acts(rows: Rows, *given: tuple[str, float, dict[str, Any]]) -> None:

@@ -1,22 +1,18 @@
 """The first page, as a browser gets it: what is wrong, what runs, what comes, and the schedules."""
 
 import re
-from collections.abc import Callable, Coroutine, Iterator
-from html import unescape
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from daemon.store.tables import schedule
 from tests.daemon.store.test_views import MINUTE, Rows, rows_in
-from tests.daemon.web.pages.frames import served_pages, status_of
-from tests.support.asgi import Answer, asked
+from tests.daemon.web.pages.frames import Open, leafed, shown, status_of
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.anyio
-Open = Callable[[str], Coroutine[Any, Any, str]]
 
 
 class _Text(HTMLParser):
@@ -52,18 +48,6 @@ def read(page: str) -> _Text:
 
 def without_times(text: str) -> str:
     return re.sub(r"\b(\d+[hms])+\b", "…", text)
-
-
-async def body(app: Any, path: str, status: int = 200) -> str:
-    answer: Answer = await asked(app, "GET", path)
-    assert answer.status == status, answer.body
-    return answer.body.decode()
-
-
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    with served_pages(database_url) as app:
-        yield lambda path: body(app, path)
 
 
 def listed(page: str) -> list[str]:
@@ -103,16 +87,10 @@ def committed(rows: Rows) -> Rows:
 async def test_the_broken_schedules_are_first_and_each_is_on_one_page(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert listed(await opened("/")) == BY_RANK
+    assert listed(await shown(opened, "/")) == BY_RANK
     monkeypatch.setattr("daemon.web.pages.overview.SHOWN", 2)
-    pages, address = [], "/"
-    while address:
-        page = await opened(address)
-        pages += listed(page)
-        following = re.search(r'rel="next" href="([^"]+)"', page)
-        address = unescape(following[1]) if following else ""
-    assert pages == BY_RANK
-    assert listed(await opened("/?after=99/z/z")) == []
+    assert [name async for page in leafed(opened, "/") for name in listed(page.body.decode())] == BY_RANK
+    assert listed(await shown(opened, "/?after=99/z/z")) == []
 
 
 @pytest.mark.usefixtures("committed")
@@ -130,7 +108,7 @@ async def test_filters_leave_what_is_so_and_their_counts_are_those_of_all(opened
         "application=shop&state=late": ["s5"],
         "application=bank": [],
     }.items():
-        page = await opened(f"/?{query}")
+        page = await shown(opened, f"/?{query}")
         assert listed(page) == left, query
         text = read(page).text
         assert f"showing {len(left)} of 10" in text
@@ -145,24 +123,24 @@ async def test_a_schedule_that_gets_better_between_two_pages_hides_no_other(
     monkeypatch.setattr("daemon.web.pages.overview.SHOWN", 1)
     monkeypatch.setattr("daemon.web.pages.snapshot._FRESH", 0)
     monkeypatch.setattr("daemon.web.pages.snapshot._USABLE", 0)
-    page = await opened("/")
+    page = await shown(opened, "/")
     with rows_in(database_url) as rows:
         rows.run("succeeded", 1, schedule="s3")
     following = re.search(r'rel="next" href="([^"]+)"', page)
     assert following
-    assert listed(page) + listed(await opened(unescape(following[1]))) == ["s3", "s8"]
+    assert listed(page) + listed(await shown(opened, following[1])) == ["s3", "s8"]
 
 
 @pytest.mark.usefixtures("committed")
 async def test_a_list_that_is_empty_says_why(opened: Open) -> None:
-    text = read(await opened("/?state=long&application=shop&tag=odd")).text
+    text = read(await shown(opened, "/?state=long&application=shop&tag=odd")).text
     assert "No schedule is long" in text
     assert "The filter state “long” and application “shop” and tag “odd” hides" in text
     assert "Nothing is running Next: " in text
 
 
 async def test_a_new_database_says_what_to_type(opened: Open) -> None:
-    text = read(await opened("/")).text
+    text = read(await shown(opened, "/")).text
     assert "There are no schedules yet; leased run FILE or leased sync FILE adds them." in text
     assert "No schedules yet Start a replica with a file: leased run FILE" in text
     assert "Nothing is wrong" not in text
@@ -179,16 +157,16 @@ async def test_where_nothing_is_wrong_no_more_is_claimed_than_was_looked_at(data
         at = connection.execute(select(schedule.c.created_at).where(schedule.c.name == "s9")).scalar_one()
         gone = {"retired_at": at, "retired_by": "generation 2", "next_due": None}
         connection.execute(schedule.update().where(schedule.c.name == "s9").values(gone))
-    text = read(await opened("/")).text
+    text = read(await shown(opened, "/")).text
     said = "Nothing is wrong. 5 schedules are on time; 1 runs on request only; 1 has no scheduled time left; "
     said += "1 is paused; 1 is disabled; 1 was retired in the last day."
     assert said in text
-    assert "Retired in the last day: s9 by generation 2, " in read(await opened("/?q=s9")).text
+    assert "Retired in the last day: s9 by generation 2, " in read(await shown(opened, "/?q=s9")).text
 
 
 @pytest.mark.usefixtures("committed")
 async def test_a_problem_is_the_sentence_of_status_with_links_and_what_helps(database_url: str, opened: Open) -> None:
-    page = await opened("/")
+    page = await shown(opened, "/")
     with Store(database_url) as store:
         problems = status_of(store).problems
     text = read(page).text
@@ -204,7 +182,7 @@ async def test_a_problem_is_the_sentence_of_status_with_links_and_what_helps(dat
 async def test_what_is_overdue_is_not_said_to_be_not_due(rows: Rows, opened: Open) -> None:
     rows.connection.execute(schedule.update().values(next_due=rows.now - 5 * MINUTE))
     rows.connection.commit()
-    text = read(await opened("/")).text
+    text = read(await shown(opened, "/")).text
     assert "Nothing is running" in text
     assert "Nothing is due either" not in text
 
@@ -213,7 +191,7 @@ async def test_two_silent_replicas_have_ids_of_their_own(rows: Rows, opened: Ope
     for number in (8, 9):
         rows.replica(f"replica-{number}", host="web-9", pid=number, seen_at=rows.now - 5 * MINUTE)
     rows.connection.commit()
-    ids = re.findall(r'id="(problem-silent-[^"]*)"', await opened("/"))
+    ids = re.findall(r'id="(problem-silent-[^"]*)"', await shown(opened, "/"))
     assert (len(ids), len(set(ids))) == (2, 2)
 
 
@@ -231,7 +209,7 @@ async def test_a_full_page_stays_within_its_budget(database_url: str, opened: Op
         store.sync(*(a_schedule(f"number-{at:03}-of-a-shop", tags=["erp"]) for at in range(120)))
         later = "created_at + 60" if store.sqlite else "created_at + interval '1 minute'"
         store.do(lambda connection: connection.exec_driver_sql(MANY.format(end=later)))
-    page = await opened("/")
+    page = await shown(opened, "/")
     assert len(listed(page)) == 100
     assert len(page.encode()) <= 170_000
     assert read(page).elements <= 3_500

@@ -8,16 +8,10 @@ import pytest
 
 from daemon.store.views import history
 from daemon.store.views.output import lines_of
-from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.frames import Open, leafed, shown
 from tests.support.asgi import Answer
 
 pytestmark = pytest.mark.anyio
-
-
-async def page(opened: Open, path: str) -> str:
-    answer = await opened(path)
-    assert answer.status == 200, answer.body
-    return unescape(answer.body.decode())
 
 
 async def test_a_run_of_each_state_says_how_it_stands(made: dict[str, int], opened: Open) -> None:
@@ -47,28 +41,28 @@ async def test_a_run_of_each_state_says_how_it_stands(made: dict[str, int], open
         "waiting": ("is waiting", "waits for the retry at", "ValueError: no rows", "0 of 2 done"),
         "unstarted": ("is waiting", "Output appears here once a job has started", "0 of 1 done"),
     }.items():
-        text = await page(opened, f"/runs/{made[which]}")
+        text = await shown(opened, f"/runs/{made[which]}")
         assert f"Run {made[which]} {said[0]}</h1>" in text
         for part in said[1:]:
             assert part in text, (which, part)
-    assert "hunter2" not in await page(opened, f"/runs/{made['crashed']}")
-    before = await page(opened, f"/runs/{made['crashed']}?job=stock&attempt=1")
+    assert "hunter2" not in await shown(opened, f"/runs/{made['crashed']}")
+    before = await shown(opened, f"/runs/{made['crashed']}?job=stock&attempt=1")
     assert "fetching deltas" in before
     assert "crashed; recorded" in before
 
 
 async def test_the_end_of_the_output_is_shown_and_the_rest_page_by_page(made: dict[str, int], opened: Open) -> None:
-    text = await page(opened, f"/runs/{made['crashed']}")
+    text = await shown(opened, f"/runs/{made['crashed']}")
     assert "1\u202f201 earlier lines" in text
     assert text.count('<span class="l">') == 201
     assert "chunk 1201/1412" not in text
     assert "chunk 1202/1412" in text
     assert '<span class="t-warn">warning</span>: article' in text
     address = f"/runs/{made['crashed']}/output?job=stock&attempt=2"
-    earlier = await page(opened, f"{address}&before=1202")
+    earlier = await shown(opened, f"{address}&before=1202")
     assert "chunk 1002/1412" in earlier
     assert "chunk 1202/1412" not in earlier
-    first = await page(opened, f"{address}&before=50")
+    first = await shown(opened, f"{address}&before=50")
     assert "earlier line" not in first
     assert "Attempt 2 began" in first
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from daemon.web.pages.links import schedule_path
-from tests.daemon.web.pages.frames import Open, leafed
+from tests.daemon.web.pages.frames import Open, leafed, read
 from tests.daemon.web.pages.runs_of_each_state import HOSTILE, LONG_NAME
 from tests.support.asgi import Answer
 
@@ -26,12 +26,6 @@ def show(opened: Open) -> Show:
         return opened(f"/{unquote(schedule_path(application, name))}?{query}")
 
     return ask
-
-
-def read(answer: Answer) -> str:
-    """Return what people read on a page."""
-    body = re.sub(r"<svg.*?</svg>", "", answer.body.decode(), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 async def test_it_says_what_is_so_and_shows_what_happened(show: Show, made: dict[str, int]) -> None:
