@@ -94,26 +94,10 @@ def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Lea
     leased("sync", "shop.py")
     leased("trigger", "nightly")
     document = leased("cancel", "1", "--why", "wrong file", "--by", "bob", "--json").document
-    assert document == {
-        "schema": "leased/cancel/1",
-        "run_id": 1,
-        "application": "shop",
-        "schedule": "nightly",
-        "state": "cancelled",
-        "already": False,
-        "cancelled_by": "bob",
-        "cancelled_why": "wrong file",
-        "replica": None,
-        "lease_expires_in": None,
-    }
-    answer = leased("cancel", "1")
-    assert (answer.status, answer.out) == (
-        0,
-        "run 1 of nightly (shop) was already cancelled by bob: wrong file; it has ended\n",
-    )
-    shown = leased("show", "1", "--json").document
-    assert (shown["state"], shown["reason"]) == ("cancelled", "cancelled by bob: wrong file")
-    assert (shown["cancelled_by"], shown["cancelled_why"]) == ("bob", "wrong file")
+    assert (document["state"], document["already"], document["cancelled_by"]) == ("cancelled", False, "bob")
+    assert leased("cancel", "1").lines == [
+        "run 1 of nightly (shop) was already cancelled by bob: wrong file; it has ended"
+    ]
     assert "cancelled by  bob, wrong file, 2" in leased("show", "1").out
     assert "cancelled by bob: wrong file" in leased("runs").out
 
@@ -140,21 +124,8 @@ def test_restored_takes_the_time_that_a_large_database_needs(leased: Leased, mon
     assert leased("db", "restored").status == 0
 
 
-def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Leased) -> None:
+def test_restored_refuses_tables_that_are_in_use(leased: Leased) -> None:
     leased("db", "upgrade")
-    done = leased("db", "restored")
-    assert done.status == 0
-    assert "tokens raised to 1" in done.out
-    assert "for 0 leases; new names start there" in done.out
-    assert leased("db", "restored", "--json").document.keys() == {
-        "schema",
-        "token",
-        "leases",
-        "grants_ended",
-        "runs_put_back",
-        "runs_cancelled",
-        "replicas_marked_dead",
-    }
     with LeaseClient("sqlite:///leased.db", label="web-1") as client, client.hold("a"):
         refused = leased("db", "restored")
         assert (refused.status, refused.out) == (1, "")

@@ -29,22 +29,6 @@ def test_it_says_what_was_done_and_nothing_shows_it_any_more(forgettable: Leased
     assert again.out.startswith("run 1 was already forgotten by ann at 20")
 
 
-def test_as_json_it_names_the_run_and_who_and_when(forgettable: Leased) -> None:
-    document = forgettable("forget", "1", "--by", "ann", "--yes", "--json").document
-    at = document.pop("forgotten_at")
-    assert document == {
-        "schema": "leased/forget/1",
-        "run_id": 1,
-        "application": "shop",
-        "schedule": "nightly",
-        "state": "cancelled",
-        "already": False,
-        "forgotten_by": "ann",
-    }
-    shown = forgettable("show", "1", "--json").document
-    assert (shown["forgotten_at"], shown["forgotten_by"], shown["params"]) == (at, "ann", {})
-
-
 def test_one_that_is_not_over_is_refused_before_anything_is_asked(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly")

@@ -125,14 +125,11 @@ def test_the_activity_says_who_did_what_and_why_the_latest_first(leased: Leased)
     [
         (("--schedule", "weekly"), ["pause", "trigger"]),
         (("--by", "bob"), ["trigger"]),
-        (("--by", "ann@web-1"), ["pause", "pause"]),
         (("--by", "an"), []),
         (("--act", "trigger"), ["trigger"]),
-        (("--since", "1h"), ["pause", "pause", "trigger"]),
         (("--since", "99999d"), ["pause", "pause", "trigger"]),
         (("--since", "2099-01-01T00:00:00Z"), []),
         (("--limit", "1"), ["pause"]),
-        (("--application", "office", "--act", "cancel"), []),
     ],
 )
 def test_the_activity_can_be_narrowed(leased: Leased, narrowed: tuple[str, ...], acts: list[str]) -> None:
