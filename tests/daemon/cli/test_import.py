@@ -1,8 +1,6 @@
 """`leased import crontab`: what it writes, says and refuses."""
 
-import io
 import json
-import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,13 +78,6 @@ def test_as_json_it_is_one_object(leased: Leased, crontab: str, folder: Path) ->
     assert [(remark["lines"], remark["lost"]) for remark in document["remarks"]] == [([1], False), ([5], True)]
     assert (document["lost"], document["output"]) == ([5], None)
     assert tomllib.loads(document["toml"])["application"] == "web1"
-
-
-def test_the_crontab_may_come_from_standard_input(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"0 1 * * * a\n")))
-    answer = leased("import", "crontab", "-", "--timezone", "UTC")
-    assert answer.status == 0
-    assert "# Imported from standard input by" in answer.out
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,18 @@
 """An application of which several generations live, as the commands find it."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
-from daemon.recovery import registry
-from daemon.scheduling.deploys.bring import bring
 from daemon.store import migrations
-from daemon.store.statements import replica
 from daemon.store.tables import replica as replicas
-from tests.support.entries import own_entry
 from tests.support.store import Store
 
 from ..conftest import Leased
+from ..screens.worlds import start_replica
 
 FILE = """
 from daemon import Schedules
@@ -51,17 +46,10 @@ class Shop:
 
     def start(self, application: Application, host: str) -> str:
         pid = next(self._pids)
-        entry = own_entry(f"h{pid}", application.name, application.digest)
-        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None)
-
-        def unit(connection: Connection) -> None:
-            registry.register(connection, entry)
-            bring(connection, application, by=f"{host}:{pid}", holder=entry.holder)
-            replica.mark_ready(connection, entry.holder)
-
-        self.store.do(unit)
-        self.unseen_for(entry.holder, -AN_HOUR)  # it counts as living however long the test takes
-        return entry.holder
+        holder = f"h{pid}"
+        start_replica(self.store, application, holder, host, pid)
+        self.unseen_for(holder, -AN_HOUR)  # it counts as living however long the test takes
+        return holder
 
     def unseen_for(self, holder: str, seconds: float) -> None:
         self.store.shift(replicas, replicas.c.holder == holder, seen_at=-seconds)

@@ -62,7 +62,19 @@ MAILTO=ops@example.org
 0 3 * * * ./backup >> /var/log/backup.log 2>&1
 @reboot ./warm-up
 """
-FILES = {"one.py": ONE, "office.py": OFFICE}
+
+
+def start_replica(store: Store, application: Application, holder: str, host: str, pid: int) -> None:
+    """Let a replica come, which brings its definitions."""
+    entry = own_entry(holder, application.name, application.digest)
+    entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None, version="1.0.0", release="3f2a91c0")
+
+    def unit(connection: Connection) -> None:
+        registry.register(connection, entry)
+        bring(connection, application, by=f"{host}:{pid}", holder=holder)
+        replica.mark_ready(connection, holder)
+
+    store.do(unit)
 
 
 class World:
@@ -79,17 +91,9 @@ class World:
         return load(name)
 
     def start(self, application: Application, host: str, pid: int) -> None:
-        """Let a replica come, which brings its definitions. Its holder is its host."""
+        """Let a replica come, whose holder is its host."""
         self.pids[host] = pid
-        entry = own_entry(host, application.name, application.digest)
-        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None, version="1.0.0", release="3f2a91c0")
-
-        def unit(connection: Connection) -> None:
-            registry.register(connection, entry)
-            bring(connection, application, by=f"{host}:{pid}", holder=host)
-            replica.mark_ready(connection, host)
-
-        self.store.do(unit)
+        start_replica(self.store, application, host, host, pid)
 
     def at(self, instant: str, *seen: str) -> None:
         """Let it be this time of that day; these replicas are still there, and have renewed their leases."""

@@ -32,14 +32,6 @@ def test_without_a_replica_the_first_line_says_since_when_and_which_command_star
     assert banners(status_of(store)) == []
 
 
-def test_two_releases_that_run_beside_each_other_are_a_deploy_under_way(store: Store) -> None:
-    with_replica(store, "web-1", release="1.4")
-    assert banners(status_of(store)) == []
-    with_replica(store, "web-2", release="1.5")
-    (line,) = banners(status_of(store))
-    assert (line.lead, line.text) == ("Deploy under way:", "release 1.4 on web-1:7; release 1.5 on web-2:7.")
-
-
 def test_what_is_paused_together_says_who_and_why_once_and_one_paused_schedule_is_no_line(store: Store) -> None:
     with_replica(store, "web-1")
     store.do(pause, Selection("shop", "nightly"), requested_by="ann", why="move of the database")
