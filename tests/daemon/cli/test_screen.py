@@ -86,6 +86,12 @@ def test_a_narrow_one_breaks_no_name_and_no_instant_and_leaves_out_what_can_be_s
     assert " ".join(line[at : at + len(REASON)].partition("  ")[0].strip() for line in lines[1:]) == REASON
 
 
+def test_one_that_is_too_narrow_for_any_row_has_a_record_for_each_with_all_that_it_says() -> None:
+    lines = on(50, a_table())
+    assert [line.split(maxsplit=1) for line in lines[:2]] == [["RUN", "1"], ["SCHEDULE", NAME]]
+    assert " ".join(" ".join(lines).split()).endswith(f"REASON {REASON} TOKEN 4711"), "broken between words, not cut"
+
+
 def test_wide_letters_take_their_place() -> None:
     shown = Sheet("job", "state")
     for job in ("東京", "zones"):
