@@ -38,6 +38,7 @@ def test_what_it_writes_is_right_and_runs(process: Leased, leased: Leased, form:
     ran = process("run", file, "--until-idle", "--now", "hello")
     assert ran.status == 0, ran.err
     assert "succeeded" in ran.out
+    assert "\nJOB " in ran.out, "the summary is not lost as it ends"
     logs = leased("logs", "1")
     assert "hello, this is" in logs.out
     assert "Filesystem" in logs.out
