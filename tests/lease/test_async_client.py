@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +14,9 @@ import anyio
 import pytest
 from sqlalchemy import text
 
-from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, events
 from lease.calls.acquiring import _Acquisition
 from lease.clock import boottime
-from lease.database.sqlite import SqliteDatabase
 from lease.testing import MemoryStore
 from tests.lease.stores import QUICK, SHORT, STEADY, Recorder, Tables, until
 from tests.support.starvation import Starvation
@@ -119,21 +118,6 @@ async def test_the_block_is_cancelled_when_the_lease_is_lost_and_the_cause_is_ra
     assert held.loss is not None
     assert tables.record("a").holder == "ben"
     assert not await held.release()
-
-
-async def test_an_acquisition_without_a_block_waits_as_a_block_does(client: LeaseClient, tables: Tables) -> None:
-    grant = tables.one("a", holder="ben")
-    with pytest.raises(LeaseNotAcquired, match="held by ben"):
-        await client.acquire("a")
-    with pytest.raises(LeaseNotAcquired, match=r"held by ben .*\(waited 0.1s\)"):
-        await client.acquire("a", wait=0.1)
-    waiting = asyncio.create_task(client.acquire("a", wait=None))
-    await until(lambda: tables.record("a").waiting)
-    assert not waiting.done()
-    tables.release(grant)
-    held = await asyncio.wait_for(waiting, LIMIT)
-    assert held.token == 2
-    await held.release()
 
 
 @pytest.mark.parametrize("wait", ["soon", -1, float("nan"), True, b"1s"])
@@ -248,26 +232,6 @@ async def test_a_wait_outlasts_a_store_that_is_away_for_a_while_and_says_so_once
     assert [unanswered.name for unanswered in told.of(events.Unanswered)] == ["a"]
 
 
-async def test_a_wait_outlasts_a_database_that_is_away_in_the_middle_of_it(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, told: Recorder
-) -> None:
-    """On SQLite, waiting is looking; each look can fail."""
-    with Tables(sqlite_url) as tables:
-        grant = tables.one("a", holder="anna")
-        async with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
-            waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
-            await until(lambda: tables.record("a").waiting)
-
-            async def away(*_: object, **__: object) -> None:
-                raise StoreUnavailable("away")
-
-            with monkeypatch.context() as patched:
-                patched.setattr(SqliteDatabase, "_bounded", away)
-                await event_of(told, events.Unanswered)
-            tables.release(grant)
-            assert await asyncio.wait_for(waiting, LIMIT) == 2
-
-
 async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_granted(
     client: LeaseClient, tables: Tables, told: Recorder
 ) -> None:
@@ -362,22 +326,6 @@ async def test_what_was_granted_in_a_block_that_was_cancelled_is_released(
     assert goes_on.is_set()
     await event_of(told, events.OrphanReleased)
     assert tables.record("a").holder is None
-
-
-async def test_a_grant_whose_reply_was_lost_is_released_while_another_transaction_grants(
-    client: LeaseClient, tables: Tables, told: Recorder
-) -> None:
-    """Rule 6: a busy replica has always an acquisition open."""
-    async with client.hold("a"), AsyncExitStack() as stack:
-        with pytest.raises(RuntimeError):  # noqa: PT012
-            async with client.acquiring():
-                tables.grant("lost", holder=client.holder)
-                seen = len(told.of(events.Renewed)) + 2
-                await until(lambda: len(told.of(events.Renewed)) >= seen)
-                await stack.enter_async_context(client.acquiring())
-                raise RuntimeError
-        await event_of(told, events.OrphanReleased)
-    assert tables.record("lost").holder is None
 
 
 async def test_a_cancelled_acquisition_explains_nothing_afterwards(

@@ -91,16 +91,6 @@ async def test_work_that_ended_before_it_was_told_keeps_nobody_waiting(
     await until(lambda: seldom._runtime.core.heartbeat._orphans.leaving == [])
 
 
-async def test_a_holder_that_does_not_end_its_work_is_succeeded_when_its_ttl_is_over(
-    breaker: LeaseClient, tables: Tables
-) -> None:
-    tables.one("a", holder="gone")
-    await breaker.break_lease("a", "its machine is gone")
-    assert await breaker.try_acquire("a") is None
-    tables.make_stale("a")
-    assert await breaker.try_acquire("a") is not None
-
-
 async def test_its_fences_fail_at_once(seldom: LeaseClient, breaker: LeaseClient, engine: Engine) -> None:
     held = await seldom.acquire("a")
     await breaker.break_lease("a", "it hangs")

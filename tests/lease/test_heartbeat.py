@@ -116,26 +116,6 @@ async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_da
     assert beating.told.of(events.Lost) == [events.Lost(state.loss)]
 
 
-async def test_a_stolen_lease_is_lost_at_the_next_renewal_and_the_thief_is_named(beating: Beating) -> None:
-    """Rule 9."""
-    state = await beating.hold()
-    beating.clock.advance(beating.timing.ttl)
-    await beating.store.grant("a", "ben", "ben's host:17", 60.0)
-    beating.clock._now -= beating.timing.ttl  # so that this clock is the slower one
-    await beating.beat()
-    assert state.loss is not None
-    assert (state.loss.kind, state.loss.cause) == (LossKind.ENDED, "stolen by ben's host:17 with token 2")
-    assert state.lost.is_set()
-
-
-async def test_a_lease_that_a_cleanup_settled_is_lost_and_the_cause_says_so(beating: Beating) -> None:
-    state = await beating.hold()
-    await beating.store.release(state.grant)
-    await beating.beat()
-    assert state.loss is not None
-    assert "gone stale" in state.loss.cause
-
-
 @pytest.mark.usefixtures("passing_seconds")
 async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beating) -> None:
     """Rules 7 and 9."""
@@ -217,23 +197,6 @@ async def test_a_heartbeat_that_is_dropped_in_the_midst_of_a_step_ends_in_silenc
     watching.send(None)
     watching.close()  # as the collector does with what nobody runs any more
     assert beating.told.of(events.HeartbeatFailed) == []
-
-
-async def test_what_a_thread_takes_as_the_heartbeat_comes_to_rest_is_renewed(
-    beating: Beating, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heartbeat = beating.heartbeat
-    heartbeat.forget(await beating.hold())
-    state, come_to_rest = heartbeat.state_of(Grant("b", 1, "anna"), beating.clock()), heartbeat._wanted.clear
-
-    def taken_just_before() -> None:
-        assert not heartbeat.rests()
-        heartbeat.held.add(state)
-        come_to_rest()
-
-    monkeypatch.setattr(heartbeat._wanted, "clear", taken_just_before)
-    await beating.beat_when_due()
-    assert not heartbeat.rests()
 
 
 @pytest.mark.usefixtures("passing_seconds")

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import Random
 from types import FrameType
 from typing import Any
 
@@ -26,8 +25,6 @@ from tests.support.waiting import LIMIT, wait_until
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 TAKERS = ("take_in_thread", "take_in_loop")
 TIMES = 40
-SOON = 0.02
-"""Seconds within which the signal comes: an acquisition and a release take less."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,30 +39,6 @@ def unraisable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 def client(database_url: str) -> Iterator[LeaseClient]:
     with LeaseClient(database_url, timing=SELDOM) as client:
         yield client
-
-
-def repeat_until_interrupted(error: type[BaseException], seconds: float, work: Callable[[], object]) -> None:
-    """Repeat ``work`` until ``error`` is raised in this thread after so many seconds, by a real signal."""
-
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        if armed:  # until it has arrived: what is raised in the callback of a weak reference does not
-            raise error
-
-    armed = [True]
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)  # again: one that comes just before a lock wakes nobody
-        while True:
-            work()
-    except error:
-        armed.clear()
-    except RuntimeError as raised:
-        # Python's own Condition says that its lock is not acquired, where a signal comes as it takes it again.
-        assert isinstance(raised.__context__, error)  # noqa: PT017 - nothing else is raised here
-    finally:
-        armed.clear()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def hold(client: LeaseClient) -> None:
@@ -132,27 +105,6 @@ async def test_who_keeps_the_error_of_an_interrupted_task_keeps_no_lease(tables:
                 pass
         await until(lambda: not client._runtime.core.heartbeat.held.all())
         assert kept.value.__traceback__ is not None
-
-
-def test_by_a_signal_while_it_waits_behind_another_client(
-    client: LeaseClient, tables: Tables, database_url: str
-) -> None:
-    chance, stop = Random(8), threading.Event()
-
-    def hold_again_and_again() -> None:
-        with LeaseClient(database_url, timing=SELDOM) as other:
-            while not stop.is_set():
-                with other.hold("a", wait=LIMIT):
-                    stop.wait(0.003)
-                stop.wait(0.003)
-
-    for _ in range(TIMES):
-        stop.clear()
-        with in_thread(hold_again_and_again) as result:
-            repeat_until_interrupted(KeyboardInterrupt, chance.uniform(0.0001, 3 * SOON), lambda: hold(client))
-            stop.set()
-            result()
-        assert_nothing_is_left(client, tables)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on

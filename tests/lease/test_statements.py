@@ -35,12 +35,6 @@ def test_a_batch_grants_a_name_at_most_once(tables: Tables) -> None:
     assert tables.grant() == []
 
 
-def test_a_batch_of_many_names_is_granted_in_one_go(tables: Tables) -> None:
-    names = [f"name-{number:04}" for number in range(1_000)]
-    assert len(tables.grant(*names)) == 1_000
-    assert tables.grant(*names, holder="ben") == []
-
-
 def test_a_label_is_what_others_see_until_the_next_grant(tables: Tables) -> None:
     (grant,) = tables.grant("a", label="host:17")
     assert tables.record("a").label == "host:17"
@@ -101,23 +95,6 @@ def test_of_several_grants_of_one_name_only_the_one_in_force_is_ended(tables: Ta
     tables.make_stale("a")
     later = tables.one("a", holder="ben")
     assert tables.end_dead(later, earlier, Grant("a", later.token, "anna")) == [later]
-
-
-@pytest.mark.parametrize("end", ["release", "settle", "steal", "end_dead"])
-def test_a_fence_fails_after_each_way_that_a_grant_can_end(tables: Tables, end: str) -> None:
-    grant = tables.one("a")
-    tables.make_stale("a")
-    match end:
-        case "release":
-            tables.release(grant)
-        case "settle":
-            tables.settle(grant)
-        case "steal":
-            tables.one("a", holder="ben")
-        case _:
-            tables.end_dead(grant)
-    with pytest.raises(LeaseLost, match="token 1 has ended"):
-        tables.fence(grant)
 
 
 def test_a_statement_on_a_connection_of_ours_begins_a_transaction_as_any_other_would(tables: Tables) -> None:

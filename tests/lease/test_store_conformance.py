@@ -7,7 +7,6 @@ import pytest
 
 from lease import Grant, LeaseRecord
 from lease.database_store import DatabaseStore
-from lease.errors import StoreUnavailable
 from lease.store import Store
 from lease.testing import ManualClock, MemoryStore
 from lease.timing import LeaseTiming
@@ -252,13 +251,6 @@ async def test_who_leaves_the_queue_is_waited_for_no_longer(kept: Kept) -> None:
     await kept.store.release(grant)
     assert await kept.store.grant("a", "cleo", "cleo", 60.0, queue=True) == Grant("a", 2, "cleo")
     assert (await kept.record("a")).waiting == ()
-
-
-async def test_a_store_in_memory_can_be_away() -> None:
-    store = MemoryStore()
-    store.available = False
-    with pytest.raises(StoreUnavailable, match="unavailable"):
-        await store.read("a")
 
 
 async def test_a_broken_lease_is_held_by_a_mark_that_keeps_its_end(kept: Kept) -> None:

@@ -116,14 +116,6 @@ def test_a_name_that_does_not_begin_as_the_daemons_do_is_free_for_all(name: str)
     assert check_name(name, taken=DAEMON) == name
 
 
-def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(event: events.Event) -> None:
-        raise SystemExit(3)
-
-    events.guarded(broken)(events.Granted(A))
-    assert "a subscriber of lease events failed at Granted" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("event", "level"),
     [

@@ -15,7 +15,7 @@ from lease.database.connections import engine_for_libpq
 from lease.model import Grant
 from lease.sync import Lease
 from lease.sync import LeaseClient as SyncLeaseClient
-from lease.waiters import LOOK, Waiter
+from lease.waiters import Waiter
 from tests.lease.calls.callers import AnyClient, warm
 from tests.lease.stores import Tables, in_thread, until
 from tests.support.proxy import Proxy
@@ -106,19 +106,6 @@ def test_it_takes_one_statement(proxied_url: str, proxy: Proxy, tables: Tables, 
         assert held.token == 2
         assert "b" not in client._runtime.core.store._turns.subscriptions, "it has heard of its turn"  # type: ignore[attr-defined]
         held.release()
-
-
-def test_who_still_has_a_place_when_it_waits_again_keeps_it_for_as_long_as_a_new_one(
-    postgres_url: str, tables: Tables, grant: Grant
-) -> None:
-    with SyncLeaseClient(postgres_url, timing=TIMING) as client:
-        soon = tables.value("SELECT extract(epoch FROM clock_timestamp())::float + 20")
-        place = Waiter(client.holder, "", soon)
-        tables.run(lambda connection: statements.queues.write_queue(connection, "b", (place,)))
-        with acquiring(warm(client), tables) as acquired:
-            wait_until(lambda: tables.record("b").waiting[0].until > soon + LOOK, "it is kept")
-            tables.release(grant)
-            acquired().release()
 
 
 def test_trust_counts_from_before_it_was_asked(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:

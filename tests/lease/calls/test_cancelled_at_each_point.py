@@ -168,15 +168,3 @@ async def test_while_another_task_of_the_client_has_the_turn(
 
     async with doors() as other, doors() as client:
         await at_each_point(client, other, work)
-
-
-async def test_a_task_that_gives_up_its_wait_gives_up_its_place(doors: Callable[[], LeaseClient]) -> None:
-    async with doors() as other, doors() as client, other.hold("a"):
-        for _ in range(20):
-            waiting = asyncio.ensure_future(client.acquire("a", wait=None))
-            while not (await other.list("a"))[0].waiting:  # noqa: ASYNC110 - the database sets no event here
-                await asyncio.sleep(0.001)
-            waiting.cancel()
-            with suppress(asyncio.CancelledError):
-                await waiting
-            assert (await other.list("a"))[0].waiting == ()

@@ -48,16 +48,6 @@ async def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_i
         assert not client._runtime.means.ledger.entries, "nothing is left to be put right"
 
 
-async def test_many_tasks_share_it(client: LeaseClient) -> None:
-    async def work(number: int) -> None:
-        for _ in range(20):
-            await (await client.acquire(f"of {number}")).release()
-
-    await asyncio.wait_for(asyncio.gather(*(work(number) for number in range(20))), LIMIT)
-    await until(lambda: not client._runtime.core.heartbeat.held.all())
-    assert client._runtime.core.turns._current == {}
-
-
 async def test_one_that_is_cancelled_at_any_moment_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
     await cancel_at_any_moment([client], tables)
 

@@ -71,15 +71,6 @@ def test_a_wire_that_does_not_come_is_waited_for_as_long_as_one_attempt(database
         assert not direct.pool._may_come, "nobody waits for another one soon"
 
 
-def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Tables) -> None:
-    tables.grant("a", holder="ben", label="ben's")
-    with pytest.raises(LeaseNotAcquired, match="ben's"):
-        client.acquire("a")
-    assert client.try_acquire("a") is None
-    assert client._runtime.core.turns.owner("a") is None
-    assert not client._runtime.means.ledger.entries, "nothing is left to be put right"
-
-
 @pytest.mark.usefixtures("passing_seconds")
 def test_what_is_acquired_so_is_renewed_although_nothing_was_held_before(database_url: str, tables: Tables) -> None:
     with LeaseClient(database_url, timing=SHORT) as client:
@@ -150,23 +141,6 @@ def test_a_renewal_beside_a_release_finds_no_loss(client: LeaseClient, told: Rec
     assert held.release()
     assert held.loss is None
     assert told.of(events.Lost) == []
-
-
-def test_who_waits_within_the_client_is_not_overtaken(client: LeaseClient) -> None:
-    held = client.acquire("a")
-    served: list[str] = []
-
-    def wait() -> None:
-        with client.hold("a", wait=LIMIT):
-            served.append("who waited")
-
-    with in_thread(wait) as waited:
-        wait_until(lambda: "a" in client._runtime.core.turns._queues, "it waits")
-        held.release()
-        with client.hold("a", wait=LIMIT):
-            served.append("who came later")
-        waited()
-    assert served == ["who waited", "who came later"]
 
 
 def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: Tables) -> None:
@@ -247,21 +221,6 @@ def test_a_signal_whose_handler_uses_the_client_finds_no_lock_in_its_way(client:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert tables.record("a").holder is None
-
-
-def test_threads_share_it(client: LeaseClient) -> None:
-    def work(number: int) -> None:
-        for _ in range(50):
-            client.acquire(f"of {number}").release()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
-        assert not thread.is_alive()
-    wait_until(lambda: not client._runtime.core.heartbeat.held.all(), "nothing is held")
-    assert client._runtime.core.turns._current == {}
 
 
 class TestNetwork:

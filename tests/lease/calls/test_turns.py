@@ -19,27 +19,6 @@ from tests.support.waiting import LIMIT
 pytestmark = pytest.mark.anyio
 
 
-async def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
-    turns, served = Turns(), []
-
-    async def work(turn: LocalTurn) -> None:
-        assert await turns.take(turn, None)
-        served.append(turn.owner)
-        await asyncio.sleep(0)
-        turns.end(turn)
-
-    await asyncio.wait_for(asyncio.gather(*(work(LocalTurn("a", number)) for number in range(50))), LIMIT)
-    assert served == list(range(50))
-    await until(lambda: turns.owner("a") is None)
-
-
-async def test_names_do_not_wait_for_one_another() -> None:
-    turns = Turns()
-    assert await turns.take(LocalTurn("a", 1), 0)
-    assert await turns.take(LocalTurn("b", 1), 0)
-    assert not await turns.take(LocalTurn("a", 2), 0)
-
-
 async def test_a_turn_that_did_not_come_in_time_is_given_up() -> None:
     turns, first = Turns(), LocalTurn("a", 1)
     assert await turns.take(first, 0)

@@ -8,13 +8,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from lease import Grant, LeaseNotAcquired, LeaseRecord, LeaseTiming, SchemaMissing, statements
+from lease import Grant, LeaseRecord, LeaseTiming, SchemaMissing, statements
 from lease.clock import boottime
 from lease.database.listening.releases import ReleaseListener
 from lease.database.wires import WireFailed
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
-from lease.testing import MemoryStore
 from lease.waiters import parse_release
 from tests.lease.calls.callers import before_each_answer, warm
 from tests.lease.stores import Tables, in_thread
@@ -49,14 +48,6 @@ def test_a_waiter_is_woken_by_the_release(database_url: str, starvation: Starvat
             got, at = acquired()
         assert got == 2
         starvation.assert_within(1.0, released, at, "it is granted")
-
-
-def test_who_waits_no_longer_is_told_of_nothing_more() -> None:
-    store = MemoryStore()
-    with LeaseClient(store=store) as holder, LeaseClient(store=store) as waiter, holder.hold("a"):
-        with pytest.raises(LeaseNotAcquired):
-            waiter.acquire("a", wait=0.02)
-        assert not store._watchers.get("a")  # a busy machine may take so long that it is not even watched
 
 
 def test_a_waiter_acquires_by_itself_when_the_lease_goes_stale(database_url: str, starvation: Starvation) -> None:
@@ -198,16 +189,3 @@ def test_those_behind_a_dead_waiter_write_nothing_until_it_is_their_turn(
             tables.release(held)
             assert acquired() == 2
     assert len(asked) <= 4
-
-
-def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: Tables) -> None:
-    name = "it's 100% \N{SNOWMAN} " + "x" * 200
-    grant: Grant = postgres_tables.one(name, holder="ben")
-    with (
-        LeaseClient(postgres_url, timing=LONG) as waiter,
-        LeaseClient(postgres_url, timing=LONG) as other,
-        in_thread(lambda: token(waiter, name)) as acquired,
-    ):
-        wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has its place")
-        assert other._runtime.submit(lambda core: core.store.release(grant)).result()
-        assert acquired() == 2

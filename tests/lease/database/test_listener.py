@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, create_engine, func, make_url, select
+from sqlalchemy import URL, func, make_url, select
 
 from lease.database.address import Address
 from lease.database.connections import route_to
@@ -88,12 +88,6 @@ async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: dic
         query = {"host": [host.format(port=url.port) for host in query["host"]]}
         url = url.set(host=None, port=None)
     await works(url.set(query=query))
-
-
-async def test_it_listens_as_an_engine_connects(postgres_url: str) -> None:
-    arguments = dict(make_url(postgres_url).translate_connect_args(username="user", database="dbname"))
-    engine: Engine = create_engine("postgresql+psycopg://", connect_args=arguments)
-    await works(engine)
 
 
 @pytest.mark.parametrize("name", ["\N{BELL}check", "check"])

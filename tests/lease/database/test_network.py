@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 import lease
-from lease import LeaseLost, LeaseTiming, LossKind, StoreUnavailable, events
+from lease import LeaseLost, LossKind, StoreUnavailable, events
 from lease.clock import boottime
 from lease.database.connections import route_to
 from lease.database.held.line import Line
@@ -22,7 +22,7 @@ from tests.lease.database.subscribed import subscribed
 from tests.lease.stores import SHORT, Recorder, Tables, until
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation
-from tests.support.waiting import LIMIT, wait_until
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -143,17 +143,6 @@ def _target(entry: Path) -> str:
         return str(entry.readlink())
     except FileNotFoundError:
         return ""
-
-
-async def test_after_a_silent_start_the_next_attempt_goes_over_a_new_connection(proxied_url: str, proxy: Proxy) -> None:
-    proxy.silent_after = 4
-    database = open_database(proxied_url, timeout=ATTEMPT, connections=1)
-    with pytest.raises(StoreUnavailable):
-        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
-    proxy.silent_after = None
-    assert await database.read(lambda connection: connection.scalar(text("SELECT 1")), timeout=LIMIT) == 1
-    assert proxy.cancels == 0
-    await database.close()
 
 
 @pytest.fixture
@@ -306,17 +295,6 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
         tables.run(lambda connection: connection.execute(text(f"DROP ROLE {name}")))
 
 
-def test_a_database_that_takes_no_writes_is_told_as_such(tables: Tables, postgres_url: str) -> None:
-    url = f"{postgres_url}?options=-c%20default_transaction_read_only%3Don"
-    with (
-        lease.sync.LeaseClient(url, timing=SHORT) as client,
-        pytest.raises(
-            StoreUnavailable, match="read-only transaction; it is a standby, or set to be read-only: use the"
-        ),
-    ):
-        client.try_acquire("a")
-
-
 def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
@@ -327,19 +305,3 @@ def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
         proxy.heal()
         with client.hold("a", wait="10s") as held:
             assert held.token == 1
-
-
-def test_a_heartbeat_over_a_silent_network_keeps_trying(
-    proxied_url: str, proxy: Proxy, told: Recorder, starvation: Starvation
-) -> None:
-    """Rule 3: after retry_wait, over a new connection, not at the next beat."""
-    timing = LeaseTiming(ttl=15, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
-    with lease.sync.LeaseClient(proxied_url, timing=timing, on_event=told) as client, client.hold("a"):
-        told.wait_for(events.Renewed)
-        proxy.blackhole()
-        begun = boottime()
-        told.wait_for(events.AtRisk, number=4)
-        starvation.assert_within(0.25 + 4 * (0.3 + 0.05) + 1.0, begun, boottime(), "the fourth attempt has failed")
-        proxy.heal()
-        wait_until(lambda: told.of(events.Renewed)[-1].took < 0.3, "it is renewed again")
-        assert proxy.cancels == 0

@@ -184,47 +184,6 @@ while True:
 """
 
 
-@pytest.mark.usefixtures("processes")
-def test_two_processes_exclude_each_other(sqlite_url: str) -> None:
-    counting = [
-        subprocess.Popen([sys.executable, "-c", COUNTING, sqlite_url], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    tokens = []
-    for process in counting:
-        said, _ = process.communicate(timeout=LIMIT)
-        assert process.returncode == 0
-        tokens += [int(token) for token in said.split()]
-    with sqlite3.connect(path_of(sqlite_url)) as connection:
-        (counted,) = connection.execute("SELECT n FROM counted").fetchone()
-    connection.close()
-    assert counted == 30
-    assert sorted(tokens) == list(range(1, 31))
-
-
-COUNTING = """
-import sys
-from sqlalchemy import create_engine, text
-from lease.sync import LeaseClient
-url = sys.argv[1]
-engine = create_engine(url)
-with LeaseClient(url) as client:
-    for _ in range(15):
-        with client.hold("counting", wait=None) as held:
-            with engine.begin() as connection:
-                held.fence(connection)
-                connection.execute(text("CREATE TABLE IF NOT EXISTS counted (n integer)"))
-                if connection.scalar(text("SELECT n FROM counted")) is None:
-                    connection.execute(text("INSERT INTO counted VALUES (0)"))
-            with engine.connect() as connection:
-                n = connection.scalar(text("SELECT n FROM counted"))
-            with engine.begin() as connection:
-                held.fence(connection)
-                connection.execute(text("UPDATE counted SET n = :n"), {"n": n + 1})
-            print(held.token)
-"""
-
-
 def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
     """BUSY_SNAPSHOT means "begin again", not "lost"."""
     grant = tables.one("a")
@@ -348,21 +307,6 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable):
             await lease.LeaseClient(f"sqlite:///{tmp_path}/missing/leased.db", timing=STEADY).__aenter__()
     wait_until(lambda: threading.active_count() <= before, "its threads are gone")
-
-
-async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not_reach_the_database(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    database = open_database(sqlite_url, timeout=LIMIT)
-    with monkeypatch.context() as short:
-        short.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(StoreUnavailable, match="no thread can be started"):
-            await database.read(lambda _: None)
-    assert await database.read(lambda _: 1) == 1
-    await database.close()
 
 
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
-from lease import LeaseLost, StoreUnavailable
+from lease import LeaseLost
 from lease.database import writer_gate
 from lease.database.writer_gate import WriterGate, WriterGateBusy
 from lease.sync import LeaseClient
@@ -293,16 +293,6 @@ def test_why_one_cannot_be_made_is_told(tmp_path: Path) -> None:
         pass_once(str(tmp_path / "missing" / "leased.db"))
     with pytest.raises(OSError, match="File name too long"):
         pass_once(str(tmp_path / ("l" * 250)))
-
-
-def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:
-    writer_gate_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
-    with (
-        pytest.raises(StoreUnavailable, match="turnstile is a link or not a regular file"),
-        LeaseClient(f"sqlite:///{tmp_path}/leased.db"),
-    ):
-        pass
-    assert not (tmp_path / "victim").exists()
 
 
 def test_all_names_of_a_database_lead_through_one(database: Path, tmp_path: Path) -> None:

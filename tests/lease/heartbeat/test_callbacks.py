@@ -65,16 +65,23 @@ def test_a_call_that_would_wait_is_refused_in_on_lost_and_the_other_leases_are_r
     assert tables.record("innocent").holder is None, "and the client was closed as always"
 
 
-@pytest.mark.parametrize("kind", [events.Granted, events.Renewed])
-def test_a_call_that_would_wait_is_refused_in_on_event(database_url: str, kind: type[events.Event]) -> None:
-    said = list[str]()
+@pytest.mark.parametrize("kind", [events.Granted, events.Renewed, None], ids=["on_event, at once", "on_event", "watch"])
+def test_a_call_that_would_wait_is_refused_in_the_other_callbacks(
+    database_url: str, kind: type[events.Event] | None
+) -> None:
+    said, here = list[str](), threading.current_thread()
 
     def listen(event: events.Event) -> None:
-        if isinstance(event, kind) and not said:
+        if kind is not None and isinstance(event, kind) and not said:
             refused(lambda: client.read("a"), said)
+
+    def watch(_: float) -> None:
+        if kind is None and threading.current_thread() is not here:
+            refused(held.release, said)
 
     client = LeaseClient(database_url, timing=OFTEN, on_event=listen)
     with client, client.hold("a") as held:
+        held.watch(watch)
         wait_until(lambda: said, "it is called")
         held.ensure()
     assert "can't call a LeaseClient" in said[0]
@@ -90,21 +97,6 @@ async def test_a_subscriber_cannot_close_its_async_client(database_url: str) -> 
     client = lease.LeaseClient(database_url, timing=OFTEN, on_event=listen)
     async with client, client.hold("a"):
         await until(lambda: said)
-    assert "can't call a LeaseClient" in said[0]
-
-
-def test_a_call_that_would_wait_is_refused_in_watch(database_url: str) -> None:
-    said = list[str]()
-    with LeaseClient(database_url, timing=OFTEN) as client, client.hold("a") as held:
-        here = threading.current_thread()
-
-        def watch(_: float) -> None:
-            if threading.current_thread() is not here:
-                refused(held.release, said)
-
-        held.watch(watch)
-        wait_until(lambda: said, "it is called")
-        held.ensure()
     assert "can't call a LeaseClient" in said[0]
 
 

@@ -119,20 +119,3 @@ async def test_closing_ends_the_calls_of_all_tasks_and_holds_nothing_in_silence(
     else:
         assert all(told_so)
     assert held_in_silence(tables, client.holder, told) == []
-
-
-async def test_an_acquisition_that_is_cancelled_at_any_moment_has_given_back_what_it_was_granted(
-    database_url: str, tables: Tables
-) -> None:
-    told = Recorder()
-    async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
-        for number in range(60):
-            acquiring = asyncio.ensure_future(client.acquire(f"name-{number}"))
-            await asyncio.sleep(number / 10_000)
-            acquiring.cancel()
-            (end,) = await asyncio.gather(acquiring, return_exceptions=True)
-            if isinstance(end, lease.Lease):  # it was quicker than the cancellation
-                await end.release()
-            record = tables.read(f"name-{number}")
-            assert record is None or record.holder is None
-    assert told.of(events.OrphanReleased) == []

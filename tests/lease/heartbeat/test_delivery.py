@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lease import Grant, LeaseTiming, Loss, LossKind, delivery, events
+from lease import Grant, Loss, LossKind, delivery, events
 from lease.delivery import Delivery
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder
@@ -181,18 +181,6 @@ def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_u
         stuck.go_on.set()
     assert len(stuck.told.of(events.Renewed)) >= 3
     assert isinstance(stuck.told.all[-1], events.Released)
-
-
-def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str, told: Recorder) -> None:
-    def slow(event: events.Event) -> None:
-        time.sleep(0.01)
-        told(event)
-
-    with LeaseClient(database_url, timing=LeaseTiming(60, renew_every=20), on_event=slow) as client:
-        for name in ("a", "b", "c"):
-            with client.hold(name):
-                pass
-    assert [type(event).__name__ for event in told.all] == ["Granted", "Released"] * 3
 
 
 UNREAD = """

@@ -51,24 +51,6 @@ async def main():
 
 asyncio.run(main())
 """
-IN_BLOCK = """
-with LeaseClient(sys.argv[1], timing=timing) as client, client.hold("a"):
-    sys.exit(3)
-"""
-FORKING = """
-import os, warnings
-warnings.simplefilter("ignore", DeprecationWarning)
-client = LeaseClient(sys.argv[1], timing=timing).__enter__()
-held = client.acquire("a")
-child = os.fork()
-if child == 0:
-    sys.exit(0)
-assert os.waitpid(child, 0)[1] == 0
-held.ensure()
-assert client.read("a").live
-held.release()
-sys.exit(3)
-"""
 LEFT = "its work may still be running; the lease ends with its ttl"
 
 
@@ -117,14 +99,4 @@ def test_who_waits_leaves_the_queue(tables: Tables) -> None:
 
 def test_who_holds_nothing_ends_without_a_word(tables: Tables) -> None:
     assert ended(OPEN + "with client.hold('a'):\n    pass\nsys.exit(3)", tables) == (3, "")
-    assert holder(tables) is None
-
-
-def test_a_block_is_left_as_ever(tables: Tables) -> None:
-    assert ended(IN_BLOCK, tables) == (3, "")
-    assert holder(tables) is None
-
-
-def test_a_forked_child_that_ends_says_nothing_and_ends_nothing(tables: Tables) -> None:
-    assert ended(FORKING, tables) == (3, "")
     assert holder(tables) is None

@@ -65,23 +65,6 @@ async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_over
 
 
 @pytest.mark.usefixtures("passing_seconds")
-async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beating: Beating) -> None:
-    await beating.hold("known")
-    await beating.store.grant("orphan", "anna", "", 60.0)
-    async with beating.running():
-        beating.clock.advance(0.25)
-        await until(lambda: beating.told.of(events.OrphanReleased))
-        flight = beating.fly(ANY_NAME)
-        await beating.store.grant("flying", "anna", "", 60.0)
-        for number in (2, 3):
-            beating.clock.advance(0.25)
-            await beating.renewals(number)
-        beating.heartbeat.adopt(Grant("flying", 1, "anna"), beating.clock())
-        beating.heartbeat.end_flight(flight, sure=True)
-    assert beating.store.releases == [Grant("orphan", 1, "anna")]
-
-
-@pytest.mark.usefixtures("passing_seconds")
 async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
     async with beating.running():
         flight = beating.fly("flying")

@@ -16,7 +16,6 @@ from lease import Grant, Loss, LossKind, events
 from lease.calls import acquiring
 from lease.delivery import Delivery
 from lease.ledger import Caller
-from lease.private import Answer, SafeCondition
 from lease.sync import LeaseClient
 from lease.threads import SafeEvent
 from tests.lease.calls.callers import traced
@@ -129,29 +128,3 @@ def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywh
     interrupt_everywhere(lambda: delivery.put(event), lambda: delivery.put(event))
     wait_until(lambda: told.all, "it hears")
     delivery.close()
-
-
-def test_an_answer_is_waited_for_and_told_to_all() -> None:
-    answer: Answer[int] = Answer()
-    with in_thread(lambda: answer.result(LIMIT)) as one, in_thread(lambda: answer.result(LIMIT)) as two:
-        answer.set_result(7)
-        assert (one(), two()) == (7, 7)
-    with pytest.raises(concurrent.futures.TimeoutError):
-        Answer[int]().result(0.001)
-
-
-def test_a_wait_ends_with_what_it_waits_for_or_with_its_time() -> None:
-    condition, seen = SafeCondition(), [False]
-
-    def see() -> bool:
-        with condition:
-            return condition.wait_for(lambda: seen[0], LIMIT)
-
-    with condition:
-        assert not condition.wait_for(lambda: seen[0], 0.001)
-        assert not condition.wait(0.001)
-    with in_thread(see) as saw:
-        with condition:
-            seen[0] = True
-            condition.notify_all()
-        assert saw()

@@ -8,11 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from lease import Grant, InvalidDuration, InvalidName, LeaseLost, LeaseNotAcquired, LossKind, StoreUnavailable, events
+from lease import Grant, InvalidDuration, LeaseLost, LeaseNotAcquired, LossKind, StoreUnavailable, events
 from lease.testing import ManualClock, ManualLeases
 from lease.testing.loop import ManualLoop
 from lease.testing.store import MemoryStore
-from tests.lease.beating import SlowStore
 from tests.lease.stores import Recorder, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -42,14 +41,6 @@ def test_a_database_that_is_away_for_too_long_is_told_as_that(leases: ManualLeas
             assert held.lost.is_set()
         assert held.loss is not None
         assert held.loss.kind is LossKind.UNREACHABLE
-
-
-def test_a_heartbeat_that_fails_tries_again_after_retry_wait_each_time(leases: ManualLeases) -> None:
-    told, leases.store = Recorder(), (store := SlowStore(leases.clock))
-    with leases.client(on_event=told) as client, client.hold("a"):
-        store.raises = [RuntimeError("a bug")] * 100
-        leases.advance(client.timing.renew_every + 4 * client.timing.retry_wait)
-        assert len(told.of(events.HeartbeatFailed)) == 5
 
 
 def test_a_suspended_process_is_told_as_that(leases: ManualLeases) -> None:
@@ -258,12 +249,6 @@ def test_what_cannot_be_the_name_of_a_lease_is_not_stolen(leases: ManualLeases) 
     for wrong in ("", "two\nlines", None):
         with pytest.raises(ValueError, match="a lease's name"):
             leases.steal(wrong)  # type: ignore[arg-type]
-
-
-async def test_a_name_that_nobody_may_acquire_is_refused_in_a_task_too(leases: ManualLeases) -> None:
-    async with leases.async_client() as client:
-        with pytest.raises(InvalidName):
-            await client.acquire("run/shop/nightly")
 
 
 def test_a_loop_is_not_at_rest_before_what_its_calls_left_to_do_is_done() -> None:
