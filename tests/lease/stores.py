@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseRecord, LeaseTiming, events, statements
+from lease.database.database import OwnDatabase
+from lease.database.opening import open_database
 from tests.support.databases import engine_on
 from tests.support.waiting import LIMIT, wait_until
 
@@ -137,6 +139,16 @@ async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(LIMIT):
         while not condition():  # noqa: ASYNC110 - what happens elsewhere sets no event here
             await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def opened(url: str, timeout: float = LIMIT) -> AsyncIterator[OwnDatabase]:
+    """Open the database as a client does, with one connection."""
+    database = open_database(url, timeout=timeout, connections=1)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @contextmanager

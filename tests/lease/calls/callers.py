@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from lease import LeaseClient
+from lease.calls.steps import WirePool
 from lease.database.held.statement import Call
 from lease.sync import LeaseClient as SyncLeaseClient
 from tests.lease.stores import Tables
@@ -17,9 +18,14 @@ from tests.support.waiting import LIMIT, wait_until
 AnyClient = SyncLeaseClient | LeaseClient
 
 
-def wire_of(client: AnyClient) -> Any:
+def pool_of(client: AnyClient) -> WirePool:
     direct = client._runtime.means.direct
-    return None if direct is None else direct.pool._wires.get(0)
+    assert direct is not None
+    return direct.pool
+
+
+def wire_of(client: AnyClient) -> Any:
+    return pool_of(client)._wires.get(0)
 
 
 def warm(client: SyncLeaseClient) -> SyncLeaseClient:
@@ -86,15 +92,14 @@ def beat(client: SyncLeaseClient) -> None:
 
 def left(client: AnyClient, tables: Tables) -> dict[str, object]:
     """Return what is left of callers who wanted "a" and have gone."""
-    core, direct, record = client._runtime.core, client._runtime.means.direct, tables.record("a")
-    assert direct is not None
+    core, record = client._runtime.core, tables.record("a")
     found: dict[str, object] = {
         "held": core.heartbeat.held.all(),
         "in flight": core.heartbeat.flights.under_way.copy(),
         "under way": core.acquiring,
         "turns": core.turns._current,
         "waited for": core.turns._queues,
-        "lent": direct.pool._borrowers,
+        "lent": pool_of(client)._borrowers,
         "holder": record.holder,
         "waiting": record.waiting,
     }

@@ -16,7 +16,7 @@ from lease.model import Grant
 from lease.sync import Lease
 from lease.sync import LeaseClient as SyncLeaseClient
 from lease.waiters import Waiter
-from tests.lease.calls.callers import AnyClient, warm
+from tests.lease.calls.callers import AnyClient, pool_of, warm
 from tests.lease.stores import Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -232,8 +232,7 @@ async def test_who_is_cancelled_meanwhile_keeps_nothing(
 
 def is_taken_back(client: LeaseClient) -> bool:
     """Return whether the wire of a caller that was cut short is being closed."""
-    direct = client._runtime.means.direct
-    return direct is not None and bool(direct.pool._closing)
+    return bool(pool_of(client)._closing)
 
 
 def test_who_is_closed_meanwhile_keeps_nothing(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:

@@ -25,7 +25,7 @@ from lease.errors import LeaseError
 from lease.ledger import Caller
 from lease.sync import LeaseClient
 from lease.testing import MemoryStore
-from tests.lease.calls.callers import assert_nothing_is_left, traced, warm
+from tests.lease.calls.callers import assert_nothing_is_left, pool_of, traced, warm
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
@@ -243,18 +243,16 @@ def test_what_is_put_right_twice_takes_nothing_from_the_next_call_of_its_client(
 
 
 def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client: LeaseClient) -> None:
-    runtime, ticket = client._runtime, Ticket("a")
-    direct = runtime.means.direct
-    assert direct is not None
-    direct.pool._slots = range(1)
-    direct.pool._borrowers[0] = other = Ticket("b")
+    runtime, ticket, pool = client._runtime, Ticket("a"), pool_of(client)
+    pool._slots = range(1)
+    pool._borrowers[0] = other = Ticket("b")
     caller = begin(runtime.means, ticket)
     assert take_and_cut(acquire(runtime.means, ticket), 0, "raise", answered=False)
     caller.hasten().result(LIMIT)
     caller.close()
     assert not runtime.core.heartbeat.in_doubt
     assert runtime.core.turns.owner("a") is None
-    direct.pool.give_back(other)
+    pool.give_back(other)
 
 
 @contextmanager
@@ -402,9 +400,7 @@ def test_no_line_of_the_library_runs_in_a_callback_of_its_callers_event_loop(dat
             with traced(trace):
                 async with client.hold("a", wait=LIMIT):
                     pass
-                direct = client._runtime.means.direct
-                assert direct is not None
-                direct.pool._is_over = True  # by the library's thread again
+                pool_of(client)._is_over = True  # by the library's thread again
                 async with client.hold("a", wait=LIMIT):
                     pass
 

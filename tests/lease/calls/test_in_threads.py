@@ -19,7 +19,7 @@ from lease.calls.steps import take_in_thread
 from lease.core import Ticket
 from lease.sync import LeaseClient
 from lease.turns import LocalTurn
-from tests.lease.calls.callers import Blocked, beat, before_each_answer, warm, wire_of
+from tests.lease.calls.callers import Blocked, beat, before_each_answer, pool_of, warm, wire_of
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
@@ -63,12 +63,11 @@ def test_a_wire_that_does_not_come_is_waited_for_as_long_as_one_attempt(database
 
     tables.release(tables.one("a"))
     with LeaseClient(database_url, timing=SHORT) as client:
-        direct = client._runtime.means.direct
-        assert direct is not None
-        direct.pool._connect = never
+        pool = pool_of(client)
+        pool._connect = never
         with in_thread(lambda: client.acquire("a")) as acquired:
             assert acquired().release(), "by the library's thread"
-        assert not direct.pool._may_come, "nobody waits for another one soon"
+        assert not pool._may_come, "nobody waits for another one soon"
 
 
 @pytest.mark.usefixtures("passing_seconds")
@@ -262,8 +261,7 @@ class TestNetwork:
         with LeaseClient(proxied_url, timing=SHORT) as client:
             warm(client)
             proxy.silent_after = 4
-            assert client._runtime.means.direct is not None
-            pool = client._runtime.means.direct.pool
+            pool = pool_of(client)
             wire_of(client).cut()
             for number in range(6):
                 pool._rests_until = 0.0

@@ -10,7 +10,7 @@ from lease.core import Ticket
 from lease.database.wires import WireFailed
 from lease.grant_state import GrantState
 from lease.sync import Lease, LeaseClient
-from tests.lease.calls.callers import Blocked, beat, before_each_answer
+from tests.lease.calls.callers import Blocked, beat, before_each_answer, pool_of
 from tests.lease.stores import Recorder, Tables
 from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
@@ -74,31 +74,29 @@ def test_a_release_for_which_the_librarys_thread_stepped_in_in_vain_counts_by_it
 
 
 def test_the_release_of_what_is_lost_waits_for_no_connection(client: LeaseClient, tables: Tables) -> None:
-    held, direct = client.acquire("a"), client._runtime.means.direct
-    assert direct is not None
+    held, pool = client.acquire("a"), pool_of(client)
     tables.release(held.grant)
     beat(client)
     assert held.loss is not None
-    direct.pool.borrow = None  # type: ignore[assignment,method-assign]  # a call of it fails
+    pool.borrow = None  # type: ignore[assignment,method-assign]  # a call of it fails
     assert not held.release()
 
 
 def test_the_release_of_what_is_lost_while_it_waits_for_a_connection_gives_that_back(
     client: LeaseClient, tables: Tables
 ) -> None:
-    held, other, direct = client.acquire("a"), Ticket("b"), client._runtime.means.direct
-    assert direct is not None
-    direct.pool._slots = range(1)
+    held, other, pool = client.acquire("a"), Ticket("b"), pool_of(client)
+    pool._slots = range(1)
     other.owner = "another thread"
-    direct.pool._borrowers[0] = other
+    pool._borrowers[0] = other
     call = release_of(held).steps()
     waiting = call.send(None)
     tables.release(held.grant)
     beat(client)
     assert held.loss is not None
-    direct.pool.give_back(other)
+    pool.give_back(other)
     elsewhere = call.send(waiting.in_thread())
-    assert direct.pool._borrowers == {}
+    assert pool._borrowers == {}
     with pytest.raises(StopIteration) as end:
         call.send(elsewhere.in_thread())
     assert end.value.value is False
@@ -110,9 +108,7 @@ def test_an_error_of_a_handler_while_the_librarys_thread_releases_is_raised(
 ) -> None:
     """As an alarm that limits how long a program waits: it does not say that a transaction holds the release up."""
     held = client.acquire("a")
-    direct = client._runtime.means.direct
-    assert direct is not None
-    direct.pool._is_over = True  # it is lent no connection
+    pool_of(client)._is_over = True  # it is lent no connection
 
     def handler(*_: object) -> None:
         raise error
@@ -151,15 +147,14 @@ def test_an_error_of_a_handler_at_the_end_of_a_block_is_raised_out_of_it(
 def test_a_release_that_is_refused_a_wire_says_so(client: LeaseClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the library's thread ends while it waits for one."""
     held = client.acquire("a")
-    direct = client._runtime.means.direct
-    assert direct is not None
+    pool = pool_of(client)
 
     async def refused(*_: object, **__: object) -> None:
         raise LeaseError("no answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(direct.pool, "_lend", lambda _: None)
-        patched.setattr(direct.pool, "_wait", refused)
+        patched.setattr(pool, "_lend", lambda _: None)
+        patched.setattr(pool, "_wait", refused)
         with pytest.raises(LeaseError, match="no answer"):
             held.release()
     assert held.release()

@@ -10,12 +10,11 @@ from sqlalchemy import Connection, make_url, text
 
 import lease
 from lease import LeaseTiming, StoreUnavailable
-from lease.database.database import Capacity, OwnDatabase
-from lease.database.opening import open_database
+from lease.database.database import Capacity
 from lease.database_store import _CONNECTIONS, DatabaseStore
 from lease.statements import granting
 from lease.testing import ManualClock
-from tests.lease.stores import Tables, until
+from tests.lease.stores import Tables, opened, until
 from tests.support.postgres import query
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
@@ -23,10 +22,6 @@ from tests.support.waiting import LIMIT
 pytestmark = pytest.mark.anyio
 
 ATTEMPT = 1.0
-
-
-def opened(url: str, connections: int = 1) -> OwnDatabase:
-    return open_database(url, timeout=ATTEMPT, connections=connections)
 
 
 def take_a_while(connection: Connection) -> None:
@@ -38,11 +33,8 @@ def take_a_while(connection: Connection) -> None:
 
 
 async def test_a_call_may_wait_for_its_connection_for_longer_than_an_attempt_takes(database_url: str) -> None:
-    database = opened(database_url)
-    try:
+    async with opened(database_url, ATTEMPT) as database:
         answers = await asyncio.gather(*(database.read(take_a_while) for _ in range(6)), return_exceptions=True)
-    finally:
-        await database.close()
     assert answers == [None] * 6
 
 
@@ -52,21 +44,17 @@ def fail_after_a_while(connection: Connection) -> None:
 
 
 async def test_a_database_that_answers_with_errors_is_not_silent(postgres_url: str) -> None:
-    database = opened(postgres_url)
-    try:
+    async with opened(postgres_url, ATTEMPT) as database:
         answers = await asyncio.gather(*(database.read(fail_after_a_while) for _ in range(5)), return_exceptions=True)
-    finally:
-        await database.close()
     assert ["no number" in str(one) for one in answers] == [True] * 5
 
 
 async def test_a_call_whose_connection_comes_free_as_the_database_is_closed_says_that_it_cannot_be_used(
     database_url: str,
 ) -> None:
-    database = opened(database_url)
-    calls = [asyncio.ensure_future(database.read(take_a_while)) for _ in range(3)]
-    await asyncio.sleep(0)  # the first has the connection
-    await database.close()
+    async with opened(database_url, ATTEMPT) as database:
+        calls = [asyncio.ensure_future(database.read(take_a_while)) for _ in range(3)]
+        await asyncio.sleep(0)  # the first has the connection
     ends = await asyncio.gather(*calls, return_exceptions=True)
     assert [
         end for end in ends if end is not None and not isinstance(end, (StoreUnavailable, asyncio.CancelledError))
@@ -77,15 +65,12 @@ async def test_a_call_whose_connection_comes_free_as_the_database_is_closed_says
 async def test_those_who_wait_are_told_once_the_database_has_been_silent_for_an_attempt(
     proxied_url: str, proxy: Proxy
 ) -> None:
-    database = opened(proxied_url)
-    try:
+    async with opened(proxied_url, ATTEMPT) as database:
         await database.read(lambda connection: connection.scalar(text("SELECT 1")))
         proxy.blackhole()
         calls = (database.read(lambda connection: connection.scalar(text("SELECT 1"))) for _ in range(200))
         answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20 * ATTEMPT)
-    finally:
         proxy.heal()
-        await database.close()
     assert {type(one) for one in answers} == {StoreUnavailable}
     assert "no answer within 1s" in str(answers[-1])
 
@@ -107,17 +92,15 @@ async def test_who_goes_first_goes_before_those_who_came_earlier() -> None:
 
 
 async def test_a_write_that_goes_first_is_done_before_those_that_came_earlier(database_url: str) -> None:
-    database, order = opened(database_url), list[str]()
+    order = list[str]()
 
     async def work(name: str) -> None:
         write = database.write_alone if name in "cD" else database.write
         await write(granting(name, "anna", 60.0), first=name.isupper())
         order.append(name)
 
-    try:
+    async with opened(database_url, ATTEMPT) as database:
         await asyncio.gather(*map(work, "abcDE"))
-    finally:
-        await database.close()
     assert order == ["a", "D", "E", "b", "c"]
 
 

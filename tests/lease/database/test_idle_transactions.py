@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from lease import StoreUnavailable, statements
-from lease.database.opening import open_database
-from tests.lease.stores import Tables
+from tests.lease.stores import Tables, opened
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.anyio
@@ -39,13 +38,11 @@ def paused_after_a_grant(url: str, timeout: float) -> Iterator[list[BaseExceptio
         connection.execute(text("SELECT 1"))
 
     async def work() -> None:
-        database = open_database(url, timeout=timeout, connections=1)
-        try:
-            await database.write(unit, timeout=LIMIT)
-        except StoreUnavailable as error:
-            told.append(error)
-        finally:
-            await database.close()
+        async with opened(url, timeout) as database:
+            try:
+                await database.write(unit, timeout=LIMIT)
+            except StoreUnavailable as error:
+                told.append(error)
 
     thread = threading.Thread(target=lambda: asyncio.run(work()))
     thread.start()
@@ -70,13 +67,10 @@ def test_what_a_paused_process_has_locked_is_free_again_before_it_goes_on(tables
 async def test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_for_two_seconds_at_most(
     postgres_url: str, timeout: float, idle: str
 ) -> None:
-    database = open_database(postgres_url, timeout=timeout, connections=1)
-    try:
+    async with opened(postgres_url, timeout) as database:
         for _ in range(10):  # no statement is prepared that begins it
             assert await database.write(lambda connection: connection.scalar(_SHOW)) == idle
         assert await database.read(lambda connection: connection.scalar(_SHOW)) == "0"
-    finally:
-        await database.close()
 
 
 async def test_a_connection_that_was_left_in_a_transaction_is_not_used_again(postgres_url: str) -> None:
@@ -84,9 +78,6 @@ async def test_a_connection_that_was_left_in_a_transaction_is_not_used_again(pos
         connection.exec_driver_sql("BEGIN")
         return connection.scalar(_PID)
 
-    database = open_database(postgres_url, timeout=LIMIT, connections=1)
-    try:
+    async with opened(postgres_url) as database:
         left = await database.read(leave_open)
         assert await database.read(lambda connection: connection.scalar(_PID)) != left
-    finally:
-        await database.close()

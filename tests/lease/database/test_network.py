@@ -19,7 +19,7 @@ from lease.database.held.line import Line
 from lease.database.listening.releases import ReleaseListener
 from lease.database.opening import open_database
 from tests.lease.database.subscribed import subscribed
-from tests.lease.stores import SHORT, Recorder, Tables, until
+from tests.lease.stores import SHORT, Recorder, Tables, opened, until
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
@@ -36,31 +36,28 @@ def tables(postgres_tables: Tables) -> Tables:
 
 async def a_failed_attempt(url: str) -> tuple[float, float]:
     """When it began and ended."""
-    database = open_database(url, timeout=ATTEMPT, connections=1)
-    begun = boottime()
-    with pytest.raises(StoreUnavailable, match="no answer within"):
-        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
-    ended = boottime()
-    await database.close()
-    return begun, ended
+    async with opened(url, ATTEMPT) as database:
+        begun = boottime()
+        with pytest.raises(StoreUnavailable, match="no answer within"):
+            await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+        return begun, boottime()
 
 
 async def test_an_attempt_over_a_silent_connection_ends_by_its_limit_and_by_no_cancel_request(
     proxied_url: str, proxy: Proxy, starvation: Starvation
 ) -> None:
     """Rule 3; then the next attempt goes over a new connection."""
-    database = open_database(proxied_url, timeout=ATTEMPT, connections=1)
-    assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
-    proxy.blackhole()
-    begun = boottime()
-    with pytest.raises(StoreUnavailable, match="no answer within"):
-        await database.read(lambda connection: connection.scalar(text("SELECT 2")))
-    starvation.assert_within(ATTEMPT + 0.3, begun, boottime(), "the attempt")
-    proxy.heal()
-    assert await database.read(lambda connection: connection.scalar(text("SELECT 3"))) == 3
-    assert proxy.cancels == 0
-    assert proxy.connections == 2
-    await database.close()
+    async with opened(proxied_url, ATTEMPT) as database:
+        assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+        proxy.blackhole()
+        begun = boottime()
+        with pytest.raises(StoreUnavailable, match="no answer within"):
+            await database.read(lambda connection: connection.scalar(text("SELECT 2")))
+        starvation.assert_within(ATTEMPT + 0.3, begun, boottime(), "the attempt")
+        proxy.heal()
+        assert await database.read(lambda connection: connection.scalar(text("SELECT 3"))) == 3
+        assert proxy.cancels == 0
+        assert proxy.connections == 2
 
 
 async def test_the_connection_of_an_attempt_is_cut_unless_the_attempt_has_just_ended() -> None:

@@ -10,11 +10,10 @@ from sqlalchemy import Connection, text
 
 from lease import LeaseTiming, StoreUnavailable, statements
 from lease.database.held.statement import Compiled, Statement
-from lease.database.opening import open_database
 from lease.database_store import DatabaseStore
 from lease.statements import records, renewals
 from lease.sync import LeaseClient
-from tests.lease.stores import Tables
+from tests.lease.stores import Tables, opened
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
 
@@ -116,21 +115,19 @@ def fill(tables: Tables) -> None:
 async def test_a_write_that_raises_is_rolled_back_and_its_connection_is_held(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
-    database = open_database(proxied_url, timeout=5.0, connections=1)
-    await database.read(lambda connection: connection.scalar(text("SELECT 1")))
-    connections = proxy.connections
-
     def fails(connection: Connection) -> None:
         connection.execute(text("INSERT INTO lease (name) VALUES ('a')"))
         raise KeyError("a mistake of the caller's")
 
-    for _ in range(3):
-        with pytest.raises(KeyError):
-            await database.write(fails)
-    assert tables.read("a") is None
-    assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
-    assert proxy.connections == connections
-    await database.close()
+    async with opened(proxied_url) as database:
+        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+        connections = proxy.connections
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                await database.write(fails)
+        assert tables.read("a") is None
+        assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+        assert proxy.connections == connections
 
 
 async def test_a_connection_that_the_database_refused_something_on_is_not_used_again(

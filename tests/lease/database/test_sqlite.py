@@ -27,7 +27,7 @@ from lease.database.file_connection import FileConnection
 from lease.database.opening import open_database
 from lease.database.writer_gate import WriterGate
 from lease.sync import LeaseClient
-from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread
+from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread, opened
 from tests.support.binaries import readable_temporary_folder
 from tests.support.forking import in_forked_child
 from tests.support.waiting import LIMIT, wait_until
@@ -310,41 +310,37 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
 
 
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
-    database, answers = open_database(sqlite_url, timeout=0.2, connections=1), threading.Event()
-    with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
-        await database.read(lambda _: answers.wait(LIMIT))
-    answers.set()
-    await asyncio.sleep(0)
-    await database.close()
+    answers = threading.Event()
+    async with opened(sqlite_url, 0.2) as database:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
+            await database.read(lambda _: answers.wait(LIMIT))
+        answers.set()
 
 
 async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sqlite_url: str, tables: Tables) -> None:
-    database = open_database(sqlite_url, timeout=2.0, connections=1)
-
-    def fails(connection: object) -> None:
-        lease.statements.grant(connection, ["a"], "anna", 60.0)  # type: ignore[arg-type]
+    def fails(connection: Connection) -> None:
+        lease.statements.grant(connection, ["a"], "anna", 60.0)
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        await database.write(fails)
-    assert tables.read("a") is None
-    assert await database.write(lambda connection: lease.statements.grant(connection, ["a"], "anna", 60.0)) == [
-        Grant("a", 1, "anna")
-    ]
-    await database.close()
+    async with opened(sqlite_url) as database:
+        with pytest.raises(ZeroDivisionError):
+            await database.write(fails)
+        assert tables.read("a") is None
+        assert await database.write(lambda one: lease.statements.grant(one, ["a"], "anna", 60.0)) == [
+            Grant("a", 1, "anna")
+        ]
 
 
 async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> None:
     """SQLite forgets them unless each connection asks for them; the daemon's tables have some."""
-    database = open_database(sqlite_url, timeout=2.0, connections=1)
 
     def orphan(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE child (name TEXT REFERENCES lease (name))")
         connection.exec_driver_sql("INSERT INTO child VALUES ('never granted')")
 
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        await database.write(orphan)
-    await database.close()
+    async with opened(sqlite_url) as database:
+        with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+            await database.write(orphan)
 
 
 async def test_a_write_whose_caller_was_cancelled_may_fail_without_a_word(sqlite_url: str) -> None:

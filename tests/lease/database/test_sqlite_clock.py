@@ -21,7 +21,25 @@ def tables(sqlite_url: str) -> Iterator[Tables]:
         yield tables
 
 
-def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+class Machine:
+    """What the library sees of it."""
+
+    boot = ""
+    up = 1_000.0
+
+
+@pytest.fixture
+def machine(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """One that a test sets; statements remember the clock that they were compiled with."""
+    machine = Machine()
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: machine.boot)
+    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: machine.up)
+    tables.engine.clear_compiled_cache()
+    yield machine
+    tables.engine.clear_compiled_cache()
+
+
+def test_setting_the_wall_clock_changes_no_lease(tables: Tables) -> None:
     """Rule 1: the wall clock is not looked at. Here a lease's own wall clock times are moved by a day."""
     grant = tables.one("a", ttl=60.0)
     for moved in (-86_400.0, 86_400.0):
@@ -33,28 +51,21 @@ def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: py
         assert tables.settle(grant) == []
 
 
-def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
-    _forget_compiled(tables)
+def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, machine: Machine) -> None:
+    machine.boot = "an id"
     tables.one("a", ttl=15.0)
-    now = 1_014.9
+    machine.up = 1_014.9
     assert tables.grant("a", holder="ben") == []
-    now = 1_015.1
+    machine.up = 1_015.1
     assert tables.grant("a", holder="ben") == [Grant("a", 2, "ben")]
 
 
-def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(tables: Tables, machine: Machine) -> None:
     """The clock since boot begins anew: by it, the lease would last for years."""
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "the boot before")
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1e9)
-    _forget_compiled(tables)
+    machine.boot, machine.up = "the boot before", 1e9
     dead = tables.one("a")
     assert tables.record("a").live
-    monkeypatch.undo()
-    _forget_compiled(tables)
+    machine.boot, machine.up = "an id", 1_000.0
     assert not tables.record("a").live
     assert tables.settle(dead) == [dead]
     assert tables.one("a", holder="ben").token == 2
@@ -62,14 +73,12 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
 
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("an id", ""), ("", "an id")])
 def test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_one_of_them(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+    tables: Tables, machine: Machine, before: str, after: str
 ) -> None:
     """As by systemd's ``ProcSubset=pid``: a process knows no id, and the others know theirs."""
-    seen = before
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: seen)
-    _forget_compiled(tables)
+    machine.boot = before
     held = tables.one("a")
-    seen = after
+    machine.boot = after
     assert tables.record("a").live
     assert tables.grant("a", holder="ben") == []
     assert tables.settle(held) == []
@@ -79,19 +88,16 @@ def test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_on
 @pytest.mark.parametrize(("id_before", "id_after"), [("", ""), ("an id", ""), ("", "an id")])
 @pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_990.0])
 def test_where_an_id_of_the_boot_is_not_known_a_lease_of_an_earlier_one_is_stale_all_the_same(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float, id_before: str, id_after: str
+    tables: Tables, machine: Machine, up: float, id_before: str, id_after: str
 ) -> None:
     """As on macOS and Windows, or hidden: a lease that was renewed for hours, when the machine had been up for 30 days."""
-    now, boot = 2_592_000.0 - 36_000.0, id_before
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: boot)
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
-    _forget_compiled(tables)
+    machine.boot, machine.up = id_before, 2_592_000.0 - 36_000.0
     dead = tables.one("a")
-    for now in (2_592_000.0 - 18_000.0, 2_592_000.0):  # noqa: B007 - the clock reads it
+    for machine.up in (2_592_000.0 - 18_000.0, 2_592_000.0):
         assert tables.renew()
         assert tables.record("a").live
         assert tables.grant("a", holder="ben") == []
-    now, boot = up, id_after
+    machine.boot, machine.up = id_after, up
     assert tables.record("a").live, "by the wall clock its ttl is not over"
     with tables.transaction() as connection:
         connection.execute(text("UPDATE lease SET renewed_at = renewed_at - 60.0"))
@@ -107,7 +113,7 @@ def test_a_statement_that_waited_since_it_was_given_the_time_takes_no_live_lease
 ) -> None:
     """Its process was suspended meanwhile: renewals that have been committed since have later uptimes."""
     monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: boot)
-    _forget_compiled(tables)
+    tables.engine.clear_compiled_cache()
     earlier = given(tables, monkeypatch, seconds_ago=100.0)
     tables.one("a")
     with closing(sqlite3.connect(tables.engine.url.database or "")) as connection:
@@ -126,21 +132,12 @@ def given(tables: Tables, monkeypatch: pytest.MonkeyPatch, seconds_ago: float) -
         return compiled.text, compiled.parameters(call.values)
 
 
-def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("machine")
+def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(tables: Tables) -> None:
     """0.1.0, on a platform without an id of the boot, leaves the uptime of the grant before."""
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "")
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1_000.0)
-    _forget_compiled(tables)
     tables.one("a")
     for uptime in ("NULL", "2592000.0"):
         with tables.transaction() as connection:
             connection.execute(text(f"UPDATE lease SET uptime = {uptime}"))
         assert tables.record("a").live
         assert tables.grant("a", holder="ben") == []
-
-
-def _forget_compiled(tables: Tables) -> None:
-    """Statements remember the clock that they were compiled with."""
-    tables.engine.clear_compiled_cache()

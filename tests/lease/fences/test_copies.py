@@ -18,13 +18,12 @@ from daemon.jobs.run import Run
 from lease import Grant, LeaseError, LeaseLost
 from lease.clock import boottime
 from lease.database import postgresql
-from lease.database.opening import open_database
 from lease.schema import create_tables
 from lease.statements import grant as grant_names
 from lease.sync import Lease, LeaseClient
 from tests.daemon.jobs.test_run import BRIEF
 from tests.lease.fences import connections
-from tests.lease.stores import SELDOM
+from tests.lease.stores import SELDOM, opened
 from tests.support.binaries import Binaries
 from tests.support.databases import Server, ensure_template, fresh_database
 from tests.support.pair import Pair
@@ -192,16 +191,15 @@ async def test_a_connection_through_a_pooler_is_asked_again_which_database_it_le
 ) -> None:
     """A pooler can be told of another server, as in a switch-over, while its clients stay connected."""
     proxy.pooling = True
-    database = open_database(proxied_url, timeout=LIMIT, connections=1)
-    await database.read(lambda _: None)
-    known, asked = database.identity, len(proxy.statements)
-    database._route.identity = "another/1"
-    await database.read(lambda _: None)
-    assert (database.identity, len(proxy.statements)) == ("another/1", asked), "not each time"
-    monkeypatch.setattr(postgresql, "_ASKED_AGAIN", 0.0)
-    await database.read(lambda _: None)
-    assert database.identity == known
-    await database.close()
+    async with opened(proxied_url) as database:
+        await database.read(lambda _: None)
+        known, asked = database.identity, len(proxy.statements)
+        database._route.identity = "another/1"
+        await database.read(lambda _: None)
+        assert (database.identity, len(proxy.statements)) == ("another/1", asked), "not each time"
+        monkeypatch.setattr(postgresql, "_ASKED_AGAIN", 0.0)
+        await database.read(lambda _: None)
+        assert database.identity == known
 
 
 def test_a_fence_is_one_statement(proxied_url: str, proxy: Proxy, postgres_url: str) -> None:
