@@ -52,11 +52,15 @@ class Beating:
         self.timing = timing
         self.heartbeat = Heartbeat(self.store, timing, "anna", self.clock, self.told)
 
-    async def hold(self, name: str = "a") -> GrantState:
-        sent = self.clock()
+    async def granted(self, name: str = "a") -> Grant:
+        """Let the database grant it; nobody has it here."""
         answer = await self.store.grant(name, "anna", "", self.timing.ttl)
         assert isinstance(answer, Grant)
-        return self.heartbeat.adopt(answer, sent)
+        return answer
+
+    async def hold(self, name: str = "a") -> GrantState:
+        sent = self.clock()
+        return self.heartbeat.adopt(await self.granted(name), sent)
 
     def fly(self, name: str) -> Flight:
         flight = Flight(name)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Coroutine, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from lease import LeaseError
 from lease.background import _AT_ONCE, BackgroundLoop
-from lease.threads import LastingLoop
+from lease.threads import LastingLoop, LastingThreads
 from tests.lease.stores import in_thread
 from tests.support.waiting import LIMIT, wait_until
 
@@ -260,3 +261,94 @@ def test_what_is_begun_as_it_ends_is_not_even_made(background: BackgroundLoop) -
     assert begun.wait(LIMIT)
     background.stop()
     assert made == []
+
+
+@pytest.fixture
+def threads() -> Iterator[LastingThreads]:
+    with LastingThreads(2, "test") as threads:
+        yield threads
+
+
+def test_no_more_threads_are_started_than_are_allowed(threads: LastingThreads) -> None:
+    assert threads.submit(threading.current_thread).result(LIMIT).daemon
+    let_go = threading.Event()
+    begun = [threading.Event() for _ in range(3)]
+
+    def wait(number: int) -> str:
+        begun[number].set()
+        assert let_go.wait(LIMIT)
+        return threading.current_thread().name
+
+    calls = [threads.submit(wait, number) for number in range(3)]
+    assert begun[0].wait(LIMIT)
+    assert begun[1].wait(LIMIT)
+    assert not begun[2].is_set()
+    let_go.set()
+    assert {call.result(LIMIT) for call in calls} == {"test-0", "test-1"}
+
+
+def test_a_thread_that_has_nothing_to_do_does_the_next_call(threads: LastingThreads) -> None:
+    def work() -> str:
+        name: str = threads.submit(lambda: threading.current_thread().name).result(LIMIT)
+        wait_until(lambda: threads._busy == 0, "it has nothing to do")
+        return name
+
+    assert {work() for _ in range(3)} == {"test-0"}
+
+
+def test_without_a_thread_a_call_ends_with_an_error_and_one_that_is_there_does_the_work_of_the_others(
+    threads: LastingThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 8: a machine that is short of threads for a while stops no client."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(OSError, match="no thread can be started"):
+            threads.submit(sum, [1, 2]).result(LIMIT)
+    assert threads.submit(sum, [1, 2]).result(LIMIT) == 3
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert [call.result(LIMIT) for call in [threads.submit(sum, [1, number]) for number in range(3)]] == [1, 2, 3]
+
+
+def test_an_error_of_a_call_is_that_of_its_future_and_the_thread_goes_on(threads: LastingThreads) -> None:
+    with pytest.raises(SystemExit):
+        threads.submit(sys.exit).result(LIMIT)
+    assert threads.submit(sum, [1, 2]).result(LIMIT) == 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_shutdown_ends_what_is_under_way_well_and_cancels_the_rest_if_told(*, told: bool) -> None:
+    threads, let_go, begun = LastingThreads(1, "test"), threading.Event(), threading.Event()
+
+    def wait() -> bool:
+        begun.set()
+        return let_go.wait(LIMIT)
+
+    first, second = threads.submit(wait), threads.submit(wait)
+    assert begun.wait(LIMIT)
+    threads.shutdown(wait=False, cancel_futures=told)
+    assert second.cancelled() is told
+    with pytest.raises(RuntimeError, match="shut down"):
+        threads.submit(wait)
+    let_go.set()
+    threads.shutdown()
+    assert first.result(0)
+    assert told or second.result(0)
+
+
+def test_an_event_loop_is_closed_without_a_wait_for_its_blocking_calls() -> None:
+    loop, begun, let_go, ended = LastingLoop(), threading.Event(), threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        let_go.wait(LIMIT)
+        ended.set()
+
+    loop.run_in_executor(None, block)
+    assert begun.wait(LIMIT)
+    loop.close()
+    assert not ended.is_set()
+    let_go.set()

@@ -4,11 +4,12 @@ import asyncio
 import gc
 import re
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import pytest
 
 from lease import Grant, LeaseLost, LeaseTiming, Loss, LossKind, events, format_duration
+from lease.grant_state import HeldGrants
 from lease.model import Renewal
 from tests.lease.beating import Beating
 from tests.lease.stores import until
@@ -358,3 +359,53 @@ async def test_ensure_asks_for_as_much_trust_as_it_is_told(beating: Beating) -> 
     beating.clock.advance(0.9)
     state.ensure()  # any trust is enough, unless more is asked for
     assert state.loss is None
+
+
+class SeenTooEarly(HeldGrants):
+    """What is held, looked at by the heartbeat just before another thread does ``step``, once."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        super().__init__()
+        self._steps = [step]
+
+    def _seen(self, found: bool) -> bool:
+        if not found and self._steps:
+            self._steps.pop()()
+        return found
+
+    def __contains__(self, grant: object) -> bool:
+        return self._seen(super().__contains__(grant))
+
+    def __bool__(self) -> bool:
+        return self._seen(super().__bool__())
+
+
+async def test_what_is_held_just_after_it_was_missed_is_no_orphan(beating: Beating) -> None:
+    """Rule 6: the renewal has it, the heartbeat has looked, and then its caller takes it and is done."""
+    heartbeat, grant, flight = beating.heartbeat, await beating.granted(), beating.fly("a")
+
+    def land() -> None:
+        heartbeat.held.add(heartbeat.state_of(grant, beating.clock()))
+        heartbeat.flights.under_way.discard(flight)
+
+    heartbeat.held = SeenTooEarly(land)
+    orphans: list[Grant] = []
+    heartbeat._orphans.begin = orphans.extend  # type: ignore[method-assign, assignment]
+    await beating.beat()
+    assert heartbeat.held.get(grant) is not None
+    assert orphans == []
+
+
+async def test_what_is_taken_as_the_heartbeat_comes_to_rest_is_renewed(beating: Beating) -> None:
+    """Rule 8: it finds nothing that is held, another thread takes a grant, sees no rest, and it rests."""
+    heartbeat, grant = beating.heartbeat, await beating.granted()
+    heartbeat.rouse(beating.clock())
+    beating.clock.advance(beating.timing.ttl)
+
+    def take() -> None:
+        heartbeat.held.add(heartbeat.state_of(grant, beating.clock()))
+        assert not heartbeat.rests(), "nobody would rouse it"
+
+    heartbeat.held = SeenTooEarly(take)
+    await heartbeat._beat_when_due()
+    assert not heartbeat.rests()

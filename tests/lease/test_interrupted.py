@@ -1,57 +1,43 @@
-"""A caller that a signal interrupts, that forks, or whose client another thread closes, at any moment: nothing
-stays held in silence, nobody stays in a queue, and nothing hangs.
+"""A caller that a signal interrupts, or that forks, at any moment: nothing stays held in silence, nobody stays in a queue,
+and nothing hangs. What the library's thread shares with those of programs is nothing that a signal in one of these
+leaves locked (rule 8).
 """
 
+import concurrent.futures
+import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import pytest
 
 import lease
-from lease import LeaseError
+from lease import Grant, LeaseError, Loss, LossKind, events
+from lease.calls import acquiring
 from lease.core import Core
+from lease.delivery import Delivery
 from lease.handle import Handle
+from lease.ledger import Caller
 from lease.sync import LeaseClient
-from tests.lease.calls.callers import traced
-from tests.lease.stores import SELDOM, Tables, in_thread, until
+from lease.threads import SafeEvent
+from tests.lease.calls.callers import assert_nothing_is_left, traced
+from tests.lease.stores import SELDOM, Recorder, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
+pytestmark = pytest.mark.anyio
+
 TAKERS = ("take_in_thread", "take_in_loop")
 TIMES = 40
-
-
-@pytest.fixture(autouse=True)
-def unraisable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a handler raises in a finalizer, or in a callback of the garbage collector, cannot arrive; the next signal
-    does. pytest's own hook takes long enough on a busy machine to be interrupted itself, and then fails the test.
-    """
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
 
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[LeaseClient]:
     with LeaseClient(database_url, timing=SELDOM) as client:
         yield client
-
-
-def hold(client: LeaseClient) -> None:
-    with client.hold("a", wait=LIMIT):
-        pass
-
-
-def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
-    core = client._runtime.core
-    wait_until(lambda: not core.heartbeat.held.all(), "nothing is held")
-    wait_until(lambda: core.turns.owner("a") is None, "it is nobody's turn within the client")
-    wait_until(lambda: not client.list("a") or client.list("a")[0].waiting == (), "nobody waits")
-    wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
 
 
 @contextmanager
@@ -79,8 +65,12 @@ def as_a_lease_is_made(frame: FrameType, _event: str) -> bool:
 
 def test_who_keeps_the_error_of_an_interrupted_caller_keeps_no_lease(client: LeaseClient, tables: Tables) -> None:
     """The error refers to the caller's frames, as where a debugger or a reporter of errors has it."""
-    with interrupted_where(once_held(client._runtime.core)), pytest.raises(KeyboardInterrupt) as kept:
-        hold(client)
+    with (
+        interrupted_where(once_held(client._runtime.core)),
+        pytest.raises(KeyboardInterrupt) as kept,
+        client.hold("a", wait=LIMIT),
+    ):
+        pass
     assert_nothing_is_left(client, tables)
     assert kept.value.__traceback__ is not None
 
@@ -108,6 +98,7 @@ async def test_who_keeps_the_error_of_an_interrupted_task_keeps_no_lease(tables:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+@pytest.mark.usefixtures("processes")
 def test_by_a_fork_while_other_threads_acquire(client: LeaseClient, tables: Tables) -> None:
     """The child is refused at once, whatever it inherits in the midst of, and the parent notices nothing."""
     stop = threading.Event()
@@ -156,3 +147,111 @@ def _status(child: int) -> int:
         os.kill(child, signal.SIGKILL)
         raise
     return os.waitstatus_to_exitcode(ended[0])
+
+
+FILES = (threading.__file__, concurrent.futures._base.__file__)
+MOST_STEPS = 400
+
+
+class Interrupted(BaseException):
+    """As the handler of a signal raises it."""
+
+
+@contextmanager
+def interrupted_at(step: int) -> Iterator[Callable[[], bool]]:
+    """Raise `Interrupted` in this thread at the beginning or the end of so many calls in the modules of
+    Python that wait, or at so many lines of a thread's own methods, which up to Python 3.12 take a lock there; what
+    is given says whether there were that many.
+    """
+    left = [step]
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename not in FILES or left[0] < 0:
+            return None
+        is_of_a_thread = isinstance(frame.f_locals.get("self"), threading.Thread)
+        if event in ("call", "return") or (event == "line" and is_of_a_thread):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Interrupted
+        return trace
+
+    with traced(trace):
+        yield lambda: left[0] < 0
+
+
+def interrupt_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
+    """Do ``work`` again and again, interrupted one step later each time, and ``afterwards`` in another
+    thread.
+    """
+    for step in range(MOST_STEPS):
+        # A RuntimeError says that a lock was not held, where the interruption came as it was taken again.
+        with interrupted_at(step) as was_interrupted, suppress(Interrupted, RuntimeError):
+            work()
+        with in_thread(afterwards) as done:
+            done()
+        if not was_interrupted():
+            return
+    raise AssertionError("there was no end of steps")
+
+
+def test_a_call_of_a_client_that_is_interrupted_anywhere_stops_no_other_call(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        client.read("a")
+        interrupt_everywhere(lambda: client.read("a"), lambda: client.read("a"))
+
+
+@pytest.mark.usefixtures("own_heap")
+def test_what_a_second_signal_keeps_from_being_put_right_is_left(
+    database_url: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one comes when the lease is granted and nobody has it yet, the second as that is put right."""
+    signals = [1, 2]
+
+    def cut_short(*_: object) -> None:
+        signals.pop()
+        raise Interrupted
+
+    def is_free() -> bool:
+        gc.collect()
+        record = tables.read("a")
+        return record is not None and not record.live
+
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        with monkeypatch.context() as patch, suppress(Interrupted):
+            patch.setattr(acquiring, "note_holder", cut_short)
+            patch.setattr(Caller, "hasten", cut_short)
+            client.acquire("a")
+        assert signals == []
+        wait_until(is_free, "it is released")
+
+
+def test_a_caller_who_goes_before_its_block_begins_is_missed(sqlite_url: str) -> None:
+    """A signal may come when the ledger has its entry, and the block that leaves it has not begun."""
+    put_right = threading.Event()
+
+    async def put() -> None:
+        put_right.set()
+
+    with LeaseClient(sqlite_url, timing=SELDOM) as client:
+        client._runtime.means.ledger.open(put)
+        assert put_right.wait(LIMIT)
+
+
+def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_told() -> None:
+    lost = SafeEvent()
+
+    def tell() -> None:
+        lost.set()
+        assert lost.is_set()
+        lost.clear()
+        assert not lost.is_set()
+
+    interrupt_everywhere(lambda: lost.wait(0.001), tell)
+
+
+def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere(told: Recorder) -> None:
+    delivery = Delivery(told)
+    event = events.Lost(Loss(Grant("a", 1, "anna"), LossKind.ENDED, "stolen"))
+    interrupt_everywhere(lambda: delivery.put(event), lambda: delivery.put(event))
+    wait_until(lambda: told.all, "it hears")
+    delivery.close()

@@ -1,10 +1,17 @@
-"""The public surface, pinned: a name that comes or goes is a decision, and shows here."""
+"""The public surface, pinned: a name that comes or goes is a decision, and shows here. `import lease` is light: each part is
+loaded when it is asked for, and nothing of the daemon ever.
+"""
 
+import ast
 import importlib
+import tomllib
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import lease
+from tests.support.loading import ROOT, loaded_by
 
 NAMES = [
     "Acquisition",
@@ -85,3 +92,74 @@ def test_the_sync_twin_has_the_same_methods_as_the_async_client() -> None:
 def test_what_tests_of_users_need_is_in_lease_testing() -> None:
     testing = importlib.import_module("lease.testing")
     assert testing.__all__ == ["ManualClock", "ManualLeases", "MemoryStore"]
+
+
+OURS = {"lease"}
+NEEDED = {"anyio", "psycopg", "sqlalchemy", "tenacity"}
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_package_alone_loads_nothing_but_python() -> None:
+    assert loaded_by("import lease") <= OURS
+
+
+@pytest.mark.parametrize("module", ["clock", "durations", "errors", "events", "model", "testing", "timing"])
+@pytest.mark.usefixtures("processes")
+def test_a_module_that_needs_no_database_loads_none(module: str) -> None:
+    assert not loaded_by(f"import lease.{module}") & NEEDED
+
+
+@pytest.mark.parametrize("name", ["Grant", "LeaseLost", "LeaseTiming", "parse_duration"])
+@pytest.mark.usefixtures("processes")
+def test_a_name_that_needs_no_database_loads_none(name: str) -> None:
+    assert not loaded_by(f"from lease import {name}") & NEEDED
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_client_on_sqlite_loads_no_driver_of_postgresql(tmp_path: Path) -> None:
+    loaded = loaded_by(
+        f"import lease\nwith lease.sync.LeaseClient('sqlite:///{tmp_path}/leased.db') as client, client.hold('a'): pass"
+    )
+    assert "sqlalchemy" in loaded
+    assert "psycopg" not in loaded
+
+
+@pytest.mark.usefixtures("processes")
+def test_no_module_of_the_library_loads_a_package_of_the_daemon() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {
+        requirement.partition(">")[0].replace("-", "_") for requirement in project["optional-dependencies"]["daemon"]
+    }
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "lease").rglob("*.py")
+    ]
+    loaded = loaded_by("\n".join(f"import {module}" for module in modules))
+    assert loaded >= NEEDED
+    assert not loaded & {"daemon", *names}
+
+
+def test_what_a_type_checker_sees_is_what_is_loaded() -> None:
+    tree = ast.parse(Path(lease.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: statement.module
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert sorted(seen) == lease.__all__
+    for name, module in seen.items():
+        assert module is None or getattr(lease, name) is getattr(import_module(f"lease.{module}"), name)
+
+
+def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
+    with pytest.raises(AttributeError, match="module 'lease' has no attribute 'Lock'"):
+        _ = lease.Lock  # type: ignore[attr-defined]
+    assert set(lease.__all__) <= set(dir(lease))
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_fence_is_the_function_also_where_its_module_was_loaded_first() -> None:
+    loaded_by("import lease.fences, lease.statements, lease\nassert lease.fence is lease.fences.fence")
+    loaded_by("import lease\nassert lease.fence and lease.fence is lease.fences.fence")

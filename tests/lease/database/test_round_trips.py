@@ -1,21 +1,28 @@
-"""What a client asks of PostgreSQL, and over what: each call one statement, over a connection that is held."""
+"""What a client asks of PostgreSQL, and over what: each call one statement, over a connection that is held. Through a real
+pooler in transaction mode, clients take turns over its connections.
+"""
 
+import asyncio
 import gc
 import itertools
 import re
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Text, literal_column, select, text
+from sqlalchemy.util import await_only
 
 from lease import LeaseTiming, StoreUnavailable, statements
-from lease.database.held.statement import Compiled, Statement
+from lease.database.held.statement import Call, Compiled, Statement
+from lease.database.opening import open_database
 from lease.database_store import DatabaseStore
 from lease.statements import records, renewals
 from lease.sync import LeaseClient
 from tests.lease.stores import Tables, opened
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -157,3 +164,37 @@ def test_nothing_that_was_compiled_for_a_client_outlives_it(database_url: str) -
 
     counts = [compiled_after_one_more() for _ in range(10)]
     assert counts[-1] <= counts[0] + 6, "the garbage of a few clients may be left, and no more with each"
+
+
+NAMES = ("anna", "bert")
+
+
+def asking(name: str) -> Call[str]:
+    statement = Statement(select(literal_column(f"'{name}'", Text).label("name")))
+    return Call(statement, {}, lambda rows: str(rows[0][0]))
+
+
+def many_times(ask: Call[str], together: asyncio.Barrier) -> Callable[[Connection], set[str]]:
+    """Return a transaction that asks often enough to prepare, and has a connection of the pooler's until others have."""
+
+    def unit(connection: Connection) -> set[str]:
+        answers = {ask(connection) for _ in range(10)}
+        await_only(together.wait())
+        return answers
+
+    return unit
+
+
+async def test_each_client_is_answered_what_it_asked(pooled_url: str) -> None:
+    """Two clients of psycopg prepare under the same names: over a connection that had been the other's, one would
+    be answered what the other asks, without an error.
+    """
+    clients = {name: open_database(pooled_url, timeout=LIMIT, connections=1) for name in NAMES}
+    asks = {name: asking(name) for name in NAMES}
+    together = asyncio.Barrier(len(NAMES))
+    first = await asyncio.gather(*(clients[name].write(many_times(asks[name], together)) for name in NAMES))
+    assert first == [{name} for name in NAMES]
+    for _ in range(4):
+        assert {name: await clients[name].read_alone(asks[name]) for name in NAMES} == {name: name for name in NAMES}
+    for client in clients.values():
+        await client.close()

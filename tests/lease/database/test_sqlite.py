@@ -1,4 +1,6 @@
-"""SQLite: its file, and one writer at a time, in turn."""
+"""SQLite: its file, one writer at a time, in turn, how long its connections wait, and what is waited for before they are
+closed.
+"""
 
 import asyncio
 import gc
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,9 @@ from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from lease.database.file_connection import FileConnection
 from lease.database.opening import open_database
+from lease.database.wires import WireFailed
 from lease.database.writer_gate import WriterGate
+from lease.statements import granting, reading
 from lease.sync import LeaseClient
 from tests.lease.stores import SHORT, STEADY, Recorder, Tables, in_thread, opened
 from tests.support.binaries import readable_temporary_folder
@@ -366,3 +371,68 @@ async def test_a_write_whose_caller_was_cancelled_may_fail_without_a_word(sqlite
     del call
     gc.collect()  # what nobody has asked for complains when it goes
     assert complaints == []
+
+
+async def test_for_a_writer_that_takes_no_turn_an_attempt_waits_and_a_wire_does_not(sqlite_url: str) -> None:
+    """As the `sqlite3` command: it knows no writer gate. Who asks over a wire cannot be interrupted meanwhile."""
+    database = open_database(sqlite_url, timeout=LIMIT)
+    wire = await database.wire()
+    assert wire is not None
+    waits = database.read(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout").scalar())
+    assert await waits == LIMIT * 1000
+    with closing(sqlite3.connect(path_of(sqlite_url), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(LIMIT / 2):
+            with pytest.raises(WireFailed):
+                await wire.send_in_loop(granting("a", "anna", 60.0))
+    assert await wire.send_in_loop(reading(["a"])) == {}
+    wire.close(LIMIT)
+    await database.close()
+
+
+async def test_no_wire_is_made_to_a_file_that_was_removed(sqlite_url: str) -> None:
+    database = open_database(sqlite_url, timeout=LIMIT)
+    await database.read_alone(reading(["a"]))
+    path_of(sqlite_url).unlink()
+    with pytest.raises(OSError, match="its file was removed while it was in use"):
+        await database.wire()
+    assert not path_of(sqlite_url).exists()
+    await database.close()
+
+
+async def test_a_call_that_was_given_up_is_waited_for_before_its_connection_is_closed(sqlite_url: str) -> None:
+    database = open_database(sqlite_url, timeout=LIMIT)
+    begun, may_go_on, ends = threading.Event(), threading.Event(), list[object]()
+
+    def take_too_long(connection: Connection) -> None:
+        begun.set()
+        may_go_on.wait(LIMIT)
+        ends.append(connection.exec_driver_sql("SELECT 1").scalar())
+
+    call = asyncio.create_task(database.read(take_too_long))
+    await asyncio.to_thread(begun.wait, LIMIT)
+    call.cancel()
+    end = asyncio.create_task(database.close())
+    await asyncio.wait({call})
+    asyncio.get_running_loop().call_soon(may_go_on.set)
+    await end
+    assert ends == [1]
+    assert not path_of(f"{sqlite_url}-wal").exists()  # the last connection that is closed removes it
+
+
+async def test_it_is_closed_at_once_although_closing_waits_for_a_thread_of_the_event_loop(sqlite_url: str) -> None:
+    database, let_go = open_database(sqlite_url, timeout=LIMIT), threading.Event()
+    await database.read_alone(reading(["a"]))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    others = loop.run_in_executor(None, let_go.wait, LIMIT)
+    end = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    end.cancel()  # as whoever has no more patience does
+    try:
+        with pytest.raises(StoreUnavailable, match="shut down"):
+            await database.read_alone(reading(["a"]))
+    finally:
+        let_go.set()
+    await others
+    await database.close()

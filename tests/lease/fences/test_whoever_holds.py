@@ -1,4 +1,6 @@
-"""One fence, by the kind of connection and whoever holds the lease; none that does nothing in silence (rule 11)."""
+"""One fence, by the kind of connection and whoever holds the lease; none that does nothing in silence. A `hold` inside the
+transaction that it fences: its release waits for that, and must not be waited for (rule 11).
+"""
 
 import gc
 import sqlite3
@@ -7,18 +9,21 @@ from contextlib import closing, contextmanager, suppress
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session, async_sessionmaker
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 import lease
-from lease import LeaseError, LeaseLost, LeaseTiming, StoreUnavailable
+from lease import LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events
 from lease.database.foreign import question_of
-from tests.lease.stores import HASTY, Tables
+from tests.lease.fences import connections
+from tests.lease.stores import HASTY, SELDOM, Recorder, Tables, until
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds", "own_heap")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
+
 WRITE = "INSERT INTO written VALUES ('by a zombie')"
 
 
@@ -94,6 +99,7 @@ def test_a_lease_stands_for_its_grant(tables: Tables, sync_client: lease.sync.Le
         lease.fence(connection, held, bound="5s")
 
 
+@pytest.mark.usefixtures("own_heap")
 async def test_a_transaction_whose_fence_was_never_awaited_cannot_be_committed(
     written: Tables, sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
 ) -> None:
@@ -119,6 +125,7 @@ async def test_a_transaction_whose_fence_was_never_awaited_cannot_be_committed(
     assert rows(written) == 1
 
 
+@pytest.mark.usefixtures("own_heap")
 async def test_a_connection_of_psycopg_whose_fence_was_never_awaited_is_closed(
     postgres_tables: Tables, postgres_url: str
 ) -> None:
@@ -197,7 +204,6 @@ IMPATIENT = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3)
 """What the database does not answer is given up soon."""
 
 
-@pytest.mark.usefixtures("passing_seconds")
 def test_a_released_lease_fences_nothing_though_the_database_did_not_hear_of_its_release(
     tables: Tables, database_url: str, engine: Engine
 ) -> None:
@@ -223,3 +229,76 @@ def patiently_acquired(client: lease.sync.LeaseClient) -> lease.sync.Lease:
 
     wait_until(is_acquired, "it is acquired")
     return found[0]
+
+
+AROUND = "is still open here, around its block"
+
+
+def test_a_hold_inside_its_fenced_transaction_is_told_at_once_and_released_with_it(
+    tables: Tables, engine: Engine, database_url: str
+) -> None:
+    """It used to wait for itself for as long as a release is tried."""
+    told = Recorder()
+    with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        with engine.begin() as connection:
+            with client.hold("a") as held:
+                held.fence(connection)
+            assert AROUND in told.wait_for(events.ReleaseFailed).error
+            assert told.of(events.Released) == []
+        told.wait_for(events.Released)
+        wait_until(lambda: tables.record("a").grant is None, "it is released when the transaction has ended")
+
+
+async def test_an_async_hold_inside_its_fenced_session_is_told_at_once_and_released_with_it(
+    tables: Tables, async_engine: AsyncEngine, database_url: str
+) -> None:
+    told = Recorder()
+    async with lease.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        async with AsyncSession(async_engine) as session, session.begin():
+            async with client.hold("a") as held:
+                await held.fence(session)
+            await until(lambda: told.of(events.ReleaseFailed))
+            assert AROUND in told.of(events.ReleaseFailed)[0].error
+        await until(lambda: told.of(events.Released))
+    assert tables.record("a").grant is None
+
+
+@pytest.mark.parametrize("kind", connections.POSTGRESQL)
+@pytest.mark.sampled(4)
+async def test_a_release_inside_its_fenced_transaction_says_what_to_do(
+    postgres_tables: Tables, postgres_url: str, kind: str
+) -> None:
+    with lease.sync.LeaseClient(postgres_url, timing=SELDOM) as client:
+        held = client.acquire("a")
+        async with connections.POSTGRESQL[kind](postgres_url, None) as caller:
+            await connections.settled(held.fence(caller.connection))
+            with pytest.raises(LeaseError, match="begin the transaction inside the block"):
+                held.release()
+            await caller.commit()
+        wait_until(lambda: postgres_tables.record("a").grant is None, "it is released when the transaction has ended")
+
+
+def test_a_lease_that_fences_many_transactions_remembers_only_those_that_can_still_be_open(
+    postgres_url: str, postgres_engine: Engine
+) -> None:
+    with lease.sync.LeaseClient(postgres_url, timing=SELDOM) as client, client.hold("a") as held:
+        for bound in ("10s", "20s", "30s"):
+            with postgres_engine.connect() as connection:
+                for _ in range(2):
+                    with connection.begin():
+                        held.fence(connection, bound=bound)
+                        shown = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+                        assert shown == bound
+        assert len(held._fenced) == 1
+
+
+def test_a_transaction_that_was_not_fenced_holds_no_release_up(postgres_tables: Tables, postgres_url: str) -> None:
+    """The next one on the same connection, say."""
+    engine = create_engine(postgres_url, poolclass=NullPool)
+    with lease.sync.LeaseClient(postgres_url, timing=SELDOM) as client, Session(engine) as session:
+        held = client.acquire("a")
+        held.fence(session)
+        session.commit()
+        session.connection()
+        assert held.release()
+    engine.dispose()
