@@ -81,12 +81,6 @@ def test_what_was_written_is_read_again_to_its_two_largest_parts(seconds: float)
     assert abs(again - seconds) <= tolerance
 
 
-@given(st.integers(0, 23), st.integers(0, 59))
-def test_hours_and_minutes_come_back_as_they_were(hours: int, minutes: int) -> None:
-    seconds = hours * 3_600 + minutes * 60
-    assert parse_duration(format_duration(seconds)) == seconds
-
-
 @given(st.text(max_size=30))
 def test_any_text_is_a_duration_or_is_refused(text: str) -> None:
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from lease import Grant, LeaseLost, LeaseTiming, Loss, LossKind, events, format_duration
+from lease import Grant, LeaseLost, LeaseTiming, Loss, LossKind, events
 from lease.grant_state import HeldGrants
 from lease.model import Renewal
 from tests.lease.beating import Beating
@@ -143,19 +143,6 @@ async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beat
     assert other.loss is None
     assert locked.loss is not None
     assert locked.loss.cause == "another transaction has had its row locked for 1.05s"
-
-
-async def test_a_process_that_did_not_run_is_told_so_as_the_cause(beating: Beating) -> None:
-    """Rule 9: suspended or starved."""
-    state = await beating.hold()
-    async with beating.running():
-        beating.clock.advance(7.0)
-        await until(lambda: state.loss)
-    assert state.loss is not None
-    assert state.loss.kind is LossKind.SUSPENDED
-    assert state.loss.cause.startswith("this process was suspended or starved for 6")
-    (stalled,) = beating.told.of(events.Stalled)
-    assert state.loss.cause.endswith(f" for {format_duration(stalled.seconds)}")
 
 
 async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Beating) -> None:

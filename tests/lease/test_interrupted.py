@@ -24,7 +24,7 @@ from lease.handle import Handle
 from lease.ledger import Caller
 from lease.sync import LeaseClient
 from lease.threads import SafeEvent
-from tests.lease.calls.callers import assert_nothing_is_left, traced
+from tests.lease.calls.callers import assert_nothing_is_left, cut_at, traced
 from tests.lease.stores import SELDOM, Recorder, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
@@ -157,26 +157,11 @@ class Interrupted(BaseException):
     """As the handler of a signal raises it."""
 
 
-@contextmanager
-def interrupted_at(step: int) -> Iterator[Callable[[], bool]]:
-    """Raise `Interrupted` in this thread at the beginning or the end of so many calls in the modules of
-    Python that wait, or at so many lines of a thread's own methods, which up to Python 3.12 take a lock there; what
-    is given says whether there were that many.
+def is_a_step(frame: FrameType, event: str) -> bool:
+    """The beginning or the end of a call in the modules of Python that wait, or a line of a thread's own methods, which up to
+    Python 3.12 take a lock there.
     """
-    left = [step]
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename not in FILES or left[0] < 0:
-            return None
-        is_of_a_thread = isinstance(frame.f_locals.get("self"), threading.Thread)
-        if event in ("call", "return") or (event == "line" and is_of_a_thread):
-            left[0] -= 1
-            if left[0] < 0:
-                raise Interrupted
-        return trace
-
-    with traced(trace):
-        yield lambda: left[0] < 0
+    return event in ("call", "return") or (event == "line" and isinstance(frame.f_locals.get("self"), threading.Thread))
 
 
 def interrupt_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
@@ -185,7 +170,7 @@ def interrupt_everywhere(work: Callable[[], object], afterwards: Callable[[], ob
     """
     for step in range(MOST_STEPS):
         # A RuntimeError says that a lock was not held, where the interruption came as it was taken again.
-        with interrupted_at(step) as was_interrupted, suppress(Interrupted, RuntimeError):
+        with cut_at(step, Interrupted, FILES, is_a_step) as was_interrupted, suppress(Interrupted, RuntimeError):
             work()
         with in_thread(afterwards) as done:
             done()

@@ -2,12 +2,9 @@
 
 import re
 import sqlite3
-import threading
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -15,6 +12,7 @@ from sqlalchemy import create_engine
 
 import lease
 from lease.private import _CREATED_BY, Answer, SafeCondition, connect_arguments
+from tests.lease.stores import in_thread
 
 PRIVATE = ("_release_save", "_acquire_restore", "_condition", "_creator")
 """All of them: none is named anywhere else in the library."""
@@ -27,9 +25,11 @@ def test_an_rlock_can_be_let_go_whole_and_taken_again() -> None:
             assert not condition.wait(0)
         except AttributeError as error:
             pytest.fail(f"this Python's RLock has no way to wait without it ({error}): SafeCondition needs another")
-        assert not in_thread(lambda: condition.acquire(blocking=False)), "it was not taken again"
+        with in_thread(lambda: condition.acquire(blocking=False)) as taken:
+            assert not taken(), "it was not taken again"
         assert not condition._waiters, "it is waited for still"
-    assert in_thread(lambda: condition.acquire(blocking=False)), "it was not let go"
+    with in_thread(lambda: condition.acquire(blocking=False)) as taken:
+        assert taken(), "it was not let go"
 
 
 def test_a_future_waits_by_its_condition() -> None:
@@ -73,11 +73,3 @@ def test_no_other_module_of_the_library_names_a_private_part_of_others() -> None
     folder = Path(lease.__file__).parent
     naming = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if words.search(path.read_text())}
     assert naming == {"private.py"}
-
-
-def in_thread(ask: Any) -> Any:
-    future: Future[Any] = Future()
-    thread = threading.Thread(target=lambda: future.set_result(ask()))
-    thread.start()
-    thread.join()
-    return future.result()

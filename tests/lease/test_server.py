@@ -68,6 +68,20 @@ def test_a_release_that_was_answered_outlives_a_crash_of_the_server(crashing: Po
 
 
 @pytest.mark.extended
+def test_a_crash_of_the_server_grants_no_token_twice(crashing: PostgresServer) -> None:
+    """Although its owner lets commits return before they are on disk."""
+    crashing.psql("CREATE TABLE written (what text)")
+    crashing.psql("ALTER DATABASE postgres SET synchronous_commit = off")
+    with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
+        client.acquire("a").release()
+        held = client.acquire("a")
+        crashing.psql("INSERT INTO written VALUES ('lost')")
+        crashing.restart("immediate")
+        assert crashing.psql("SELECT * FROM written") == [], "the server has lost nothing: this shows nothing"
+        assert tables.record("a").grant == held.grant
+
+
+@pytest.mark.extended
 def test_no_token_comes_twice_or_back_where_the_server_crashes_under_hand_overs(crashing: PostgresServer) -> None:
     """Rule 4. `make proof NAME=crashes` lets it crash ten times."""
     crashing.psql("ALTER DATABASE postgres SET synchronous_commit = off")

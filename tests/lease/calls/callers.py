@@ -127,3 +127,25 @@ def traced(trace: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
         yield
     finally:
         sys.settrace(before)
+
+
+@contextmanager
+def cut_at(
+    step: int, by: type[BaseException], files: str | tuple[str, ...], counts: Callable[[FrameType, str], bool]
+) -> Iterator[Callable[[], bool]]:
+    """Raise ``by`` in this thread at this of the steps that count in ``files``, which are known by how their paths begin;
+    what is given says whether there were so many.
+    """
+    left = [step]
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(files) or left[0] < 0:
+            return None
+        if counts(frame, event):
+            left[0] -= 1
+            if left[0] < 0:
+                raise by
+        return trace
+
+    with traced(trace):
+        yield lambda: left[0] < 0

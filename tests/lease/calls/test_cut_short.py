@@ -7,9 +7,9 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +25,7 @@ from lease.errors import LeaseError
 from lease.ledger import Caller
 from lease.sync import LeaseClient
 from lease.testing import MemoryStore
-from tests.lease.calls.callers import assert_nothing_is_left, pool_of, traced, warm
+from tests.lease.calls.callers import assert_nothing_is_left, cut_at, pool_of, traced, warm
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.acquiring import release_of
 from tests.support.waiting import LIMIT, wait_until
@@ -255,24 +255,6 @@ def test_who_is_cut_while_it_waits_for_a_wire_leaves_nothing_to_look_for(client:
     pool.give_back(other)
 
 
-@contextmanager
-def cut_at(line: int, by: type[BaseException]) -> Iterator[Callable[[], bool]]:
-    """Raise ``by`` in this thread at so many lines of the library; what is given says whether there were so many."""
-    left = [line]
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(ROOM) or left[0] < 0:
-            return None
-        if event == "line":
-            left[0] -= 1
-            if left[0] < 0:
-                raise by
-        return trace
-
-    with traced(trace):
-        yield lambda: left[0] < 0
-
-
 def cut_everywhere(
     work: Callable[[], object],
     afterwards: Callable[[], object],
@@ -284,7 +266,7 @@ def cut_everywhere(
     uncut = 0
     for line in range(0, MOST_LINES, stride):
         # A RuntimeError says that a lock was not held, where the cut came as it was taken again.
-        with cut_at(line, by) as was_cut, suppress(by, RuntimeError):
+        with cut_at(line, by, ROOM, lambda _, event: event == "line") as was_cut, suppress(by, RuntimeError):
             work()
         afterwards()
         uncut += not was_cut()

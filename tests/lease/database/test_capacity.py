@@ -75,22 +75,6 @@ async def test_those_who_wait_are_told_once_the_database_has_been_silent_for_an_
     assert "no answer within 1s" in str(answers[-1])
 
 
-async def test_who_goes_first_goes_before_those_who_came_earlier() -> None:
-    capacity, order = Capacity(1, LIMIT), list[str]()
-
-    async def work(name: str, *, first: bool) -> None:
-        await capacity.take(first=first)
-        order.append(name)
-        capacity.give_back()
-
-    await capacity.take()
-    waiting = [asyncio.create_task(work(name, first=name.isupper())) for name in "aBcD"]
-    await asyncio.sleep(0)
-    capacity.give_back()
-    await asyncio.gather(*waiting)
-    assert order == ["B", "D", "a", "c"]
-
-
 async def test_a_write_that_goes_first_is_done_before_those_that_came_earlier(database_url: str) -> None:
     order = list[str]()
 

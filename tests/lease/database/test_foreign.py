@@ -25,7 +25,9 @@ def of_sqlite3(file: str) -> sqlite3.Connection:
 
 
 KINDS: dict[str, Callable[[str], Any]] = {
-    "psycopg": lambda url: psycopg.connect(plain(url), row_factory=psycopg.rows.dict_row),
+    "psycopg": lambda url: psycopg.connect(
+        plain(url), row_factory=psycopg.rows.dict_row, cursor_factory=psycopg.RawCursor
+    ),
     "psycopg2": lambda url: psycopg2.connect(plain(url), cursor_factory=psycopg2.extras.RealDictCursor),
     "sqlite3": lambda url: of_sqlite3(url.removeprefix("sqlite:///")),
 }

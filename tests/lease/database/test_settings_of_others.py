@@ -4,7 +4,7 @@ what a holder relies on outlasts a crash of the server, even if its commits may 
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -17,24 +17,32 @@ from lease.database_store import DatabaseStore
 from lease.schema import lease as leases
 from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM, STEADY, Recorder, Tables, in_thread, until
-from tests.support.binaries import Binaries
-from tests.support.databases import Server, disconnect, drop_database, ensure_template, fresh_database, make_tables
-from tests.support.postgres import PostgresServer, plain, query
+from tests.support.databases import Server, disconnect, drop_database, ensure_template, fresh_database
+from tests.support.postgres import plain, query
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.anyio
 
 
+@contextmanager
+def set_for_all(url: str, **settings: str) -> Iterator[None]:
+    """Let all sessions of the database have these settings in the block, as its owner can."""
+    name = make_url(url).database
+    for setting, value in settings.items():
+        query(url, f"ALTER DATABASE {name} SET {setting} = {value}")
+    disconnect(url)
+    try:
+        yield
+    finally:
+        query(url, f"ALTER DATABASE {name} RESET ALL")
+        disconnect(url)
+
+
 @pytest.fixture(params=["German, DMY", "SQL, MDY", "Postgres, DMY", "ISO, DMY"])
 def styled_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    name = postgres_url.rpartition("/")[2]
-    query(postgres_url, f"ALTER DATABASE {name} SET DateStyle = {request.param}")
-    query(postgres_url, f"ALTER DATABASE {name} SET TimeZone = 'America/St_Johns'")
-    query(postgres_url, f"ALTER DATABASE {name} SET IntervalStyle = sql_standard")
-    disconnect(postgres_url)
-    yield postgres_url
-    query(postgres_url, f"ALTER DATABASE {name} RESET ALL")
-    disconnect(postgres_url)
+    styles = {"DateStyle": request.param, "TimeZone": "'America/St_Johns'", "IntervalStyle": "sql_standard"}
+    with set_for_all(postgres_url, **styles):
+        yield postgres_url
 
 
 def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str, told: Recorder) -> None:
@@ -54,20 +62,15 @@ async def test_a_statement_takes_a_row_as_it_is_after_a_wait_for_it_whatever_the
     postgres_url: str, level: str
 ) -> None:
     """At the levels above READ COMMITTED, PostgreSQL refuses a row that changed meanwhile."""
-    name = postgres_url.rpartition("/")[2]
-    query(postgres_url, f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
-    disconnect(postgres_url)
-    blocked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     store = DatabaseStore(postgres_url, LeaseTiming(ttl=300.0, attempt_timeout=LIMIT / 2))
-    try:
-        with Tables(postgres_url) as tables:
-            grant = tables.one("a")
-            with tables.transaction() as connection:
-                connection.execute(update(leases).values(label="renamed"))
-                releasing = asyncio.ensure_future(store.release(grant))
-                await until(lambda: tables.value(blocked))
-            assert await releasing
-    finally:
+    with set_for_all(postgres_url, default_transaction_isolation=f"'{level}'"), Tables(postgres_url) as tables:
+        grant = tables.one("a")
+        with tables.transaction() as connection:
+            connection.execute(update(leases).values(label="renamed"))
+            releasing = asyncio.ensure_future(store.release(grant))
+            await until(lambda: tables.value(blocked))
+        assert await releasing
         await store.close()
 
 
@@ -187,34 +190,7 @@ def test_a_choice_that_keeps_what_was_committed_is_left_alone(tables: Tables, ch
 
 def noted(tables: Tables, act: Callable[[Tables], None], chosen: str) -> set[str]:
     """Return with which settings ``act`` is committed where the owner of the database has chosen one."""
-    name = make_url(tables.url).database
-    query(tables.url, f"ALTER DATABASE {name} SET synchronous_commit = {chosen}")
-    tables.engine.dispose()
-    try:
+    with set_for_all(tables.url, synchronous_commit=chosen):
         query(tables.url, "DELETE FROM noted")
         act(tables)
         return {setting for (setting,) in query(tables.url, "SELECT setting FROM noted")}
-    finally:
-        query(tables.url, f"ALTER DATABASE {name} RESET ALL")
-        tables.engine.dispose()
-
-
-@pytest.mark.extended
-def test_a_crash_of_the_server_grants_no_token_twice(postgres_programs: Binaries) -> None:
-    config = ["wal_writer_delay = 10s"]  # what does not wait for the disk is lost
-    with PostgresServer(postgres_programs, config=config) as server:
-        make_tables(server.url())
-        query(server.url(), "CREATE TABLE written (what text)")
-        query(server.url(), "ALTER DATABASE postgres SET synchronous_commit = off")
-        with (
-            closing(psycopg.connect(plain(server.url()), autocommit=True)) as other,
-            LeaseClient(server.url(), timing=SELDOM) as client,
-        ):
-            client.acquire("a").release()
-            held = client.acquire("a")
-            other.execute("INSERT INTO written VALUES ('lost')")
-            server.restart("immediate")
-            assert query(server.url(), "SELECT * FROM written") == [], "the server has lost nothing: this shows nothing"
-            record = client.read("a")
-            assert record is not None
-            assert record.grant == held.grant

@@ -266,22 +266,22 @@ def refusal_to_another_user(url: str) -> str:
     return refusal(url)
 
 
-def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    said = refusal(f"sqlite:///{tmp_path}/missing/leased.db")
-    assert said.endswith(
-        f"unable to open database file; there is no folder {tmp_path}/missing; create it, or correct the path"
-    )
-
-
-def test_a_file_that_is_no_database_is_told_in_one_sentence_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("dear diary " * 1_000)
-    assert "file is not a database; it is not an SQLite database; name one of leased's" in refusal(f"sqlite:///{path}")
-    assert path.read_text() == "dear diary " * 1_000
-
-
-def test_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    assert refusal(f"sqlite:///{tmp_path}").endswith("unable to open database file; it is a folder; name a file in it")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "missing/leased.db",
+            "unable to open database file; there is no folder {}/missing; create it, or correct the path",
+        ),
+        ("notes.txt", "file is not a database; it is not an SQLite database; name one of leased's files or a new one"),
+        ("", "unable to open database file; it is a folder; name a file in it"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_in_one_sentence_and_left_alone(tmp_path: Path, name: str, says: str) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("dear diary " * 1_000)
+    assert refusal(f"sqlite:///{tmp_path}/{name}".rstrip("/")).endswith(says.format(tmp_path))
+    assert notes.read_text() == "dear diary " * 1_000
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -3,18 +3,15 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg.rows import dict_row
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from lease import Grant, LeaseError, LeaseLost, SchemaMissing, fence, statements
-from lease.sync import LeaseClient
-from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.lease.stores import Tables, in_thread
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT, wait_until
 
@@ -292,27 +289,10 @@ def test_a_schema_without_our_tables_is_named(tables: Tables, postgres_engine: E
         fence(connection, grant, schema="elsewhere")
 
 
-@dataclass
-class Person:
-    """What a program makes of the rows that it selects."""
-
-    name: str
-
-
-@pytest.mark.parametrize(
-    "as_the_program_has_it",
-    [{"row_factory": dict_row}, {"row_factory": scalar_row}, {"row_factory": class_row(Person)}, {"raw": True}],
-    ids=["dict_row", "scalar_row", "class_row", "RawCursor"],
-)
 async def test_what_a_program_makes_of_parameters_and_rows_is_no_matter_to_a_fence(
-    postgres_url: str, as_the_program_has_it: dict[str, Any]
+    tables: Tables, postgres_url: str
 ) -> None:
-    rows = {key: value for key, value in as_the_program_has_it.items() if key != "raw"}
-    raw = "raw" in as_the_program_has_it
-    with LeaseClient(postgres_url, timing=SELDOM) as client, client.hold("a") as held:
-        of_threads = rows | ({"cursor_factory": psycopg.RawCursor} if raw else {})
-        with psycopg.connect(plain(postgres_url), **of_threads) as connection:
-            held.fence(connection)
-        of_loops = rows | ({"cursor_factory": psycopg.AsyncRawCursor} if raw else {})
-        async with await psycopg.AsyncConnection.connect(plain(postgres_url), **of_loops) as in_loop:
-            await held.fence(in_loop)
+    async with await psycopg.AsyncConnection.connect(
+        plain(postgres_url), row_factory=dict_row, cursor_factory=psycopg.AsyncRawCursor
+    ) as connection:
+        await fence(connection, tables.one("a"))
