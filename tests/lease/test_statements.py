@@ -11,7 +11,7 @@ from sqlalchemy import event, literal, select
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 
-from lease import Grant, LeaseLost, create_tables, statements
+from lease import Grant, create_tables, statements
 from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
@@ -32,10 +32,6 @@ def test_a_batch_grants_what_is_free_or_stale_and_passes_over_the_rest(tables: T
     granted = tables.grant("live", "stale", "free", "new", "live", "new")
     assert sorted(granted) == [Grant("free", 2, "anna"), Grant("new", 1, "anna"), Grant("stale", 2, "anna")]
     assert tables.record("live").holder == "ben"
-
-
-def test_a_batch_grants_a_name_at_most_once(tables: Tables) -> None:
-    assert tables.grant("a", "a", "a") == [Grant("a", 1, "anna")]
     assert tables.grant() == []
 
 
@@ -54,27 +50,10 @@ def test_settling_ends_only_what_is_stale_and_keeps_the_token(tables: Tables) ->
         stale, live = live, stale
     tables.make_stale("stale")
     assert tables.settle(stale, live) == [stale]
+    assert tables.settle() == []
     assert tables.record("live").grant == live
     assert (tables.record("stale").holder, tables.record("stale").token) == (None, 1)
     assert tables.one("stale", holder="ben").token == 2
-
-
-def test_settling_matches_name_token_and_holder(tables: Tables) -> None:
-    earlier = tables.one("a")
-    tables.release(earlier)
-    later = tables.one("a")
-    tables.make_stale("a")
-    assert tables.settle(earlier, Grant("a", later.token, "ben"), Grant("b", later.token, "anna")) == []
-    assert tables.record("a").grant == later
-    assert tables.settle() == []
-
-
-def test_ending_the_dead_does_not_ask_for_staleness_but_for_the_whole_grant(tables: Tables) -> None:
-    dead = tables.one("a")
-    assert tables.end_dead(Grant("a", 1, "ben"), Grant("a", 2, "anna")) == []
-    assert tables.end_dead(dead) == [dead]
-    assert tables.record("a").holder is None
-    assert tables.end_dead(dead) == []
 
 
 def test_a_release_names_those_who_wait(tables: Tables) -> None:
@@ -84,14 +63,6 @@ def test_a_release_names_those_who_wait(tables: Tables) -> None:
     released = tables.run(lambda connection: statements.release(connection, grant))
     assert released.released
     assert [waiter.holder for waiter in released.waiting] == ["ben", "cleo"]
-
-
-def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> None:
-    grant = tables.one("a")
-    tables.fence(grant)
-    for wrong in (Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("b", 1, "anna")):
-        with pytest.raises(LeaseLost):
-            tables.fence(wrong)
 
 
 def test_of_several_grants_of_one_name_only_the_one_in_force_is_ended(tables: Tables) -> None:

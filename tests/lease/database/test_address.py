@@ -220,6 +220,7 @@ def test_a_url_has_the_backend_of_its_database_whatever_its_driver(url: str, bac
     assert backend_of(make_url(url)) is backend
 
 
+@pytest.mark.anyio
 async def test_an_engine_and_its_connections_have_the_backend_of_their_url(
     engine: Engine, async_engine: AsyncEngine
 ) -> None:
