@@ -103,15 +103,6 @@ async def test_one_is_as_good_after_a_lock_refused_something(to_postgres: Wire, 
     assert to_postgres.send_in_thread(renewing).pairs == {("a", 1)}
 
 
-async def test_one_to_a_server_that_has_become_a_standby_is_not_used_again(postgres_url: str) -> None:
-    with closing_now(await wire_to(f"{postgres_url}?options=-c%20default_transaction_read_only%3Don")) as wire:
-        assert await wire.send_in_loop(READ) == {}
-        assert wire.is_well
-        with pytest.raises(WireFailed):
-            await wire.send_in_loop(statements.renewing("anna", 60.0, 1.0))
-        assert not wire.is_well
-
-
 async def test_one_whose_server_is_out_of_step_has_no_answer_and_is_not_used_again(
     proxied_url: str, proxy: Proxy
 ) -> None:
