@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 import lease
 from lease.private import _CREATED_BY, Answer, SafeCondition, connect_arguments
 from tests.lease.stores import in_thread
+from tests.support.waiting import LIMIT
 
 PRIVATE = ("_release_save", "_acquire_restore", "_condition", "_creator")
 """All of them: none is named anywhere else in the library."""
@@ -42,6 +43,13 @@ def test_a_future_waits_by_its_condition() -> None:
     assert 0 < told < watched.__enter__.call_count, (
         "this Python's Future does not wait by its _condition: Answer needs another way to outlive a signal"
     )
+
+
+def test_an_answer_is_told_to_all_who_wait_for_it() -> None:
+    answer = Answer[int]()
+    with in_thread(lambda: answer.result(LIMIT)) as one, in_thread(lambda: answer.result(LIMIT)) as two:
+        answer.set_result(7)
+        assert (one(), two()) == (7, 7)
 
 
 def test_the_arguments_of_an_engine_are_where_they_are_looked_for() -> None:
