@@ -35,14 +35,6 @@ def test_a_batch_grants_what_is_free_or_stale_and_passes_over_the_rest(tables: T
     assert tables.grant() == []
 
 
-def test_a_label_is_what_others_see_until_the_next_grant(tables: Tables) -> None:
-    (grant,) = tables.grant("a", label="host:17")
-    assert tables.record("a").label == "host:17"
-    tables.release(grant)
-    tables.one("a")
-    assert tables.record("a").label is None
-
-
 def test_settling_ends_only_what_is_stale_and_keeps_the_token(tables: Tables) -> None:
     """Rule 18, and rule 5: a clean-up touches no live lease."""
     stale, live = tables.grant("stale", "live")

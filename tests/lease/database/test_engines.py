@@ -161,21 +161,6 @@ def test_the_words_of_other_drivers_are_translated(given: dict[str, Any], words:
     assert in_words_of_libpq(given) == (words, [])
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        "async_fallback prepared_statement_cache_size prepared_statement_name_func",  # SQLAlchemy's
-        "command_timeout connection_class loop max_cacheable_statement_size record_class",  # asyncpg's
-        "max_cached_statement_lifetime statement_cache_size timeout",
-        "autocommit context cursor_factory prepare_threshold row_factory",  # psycopg's
-        "application_name connection_factory cursor_factory",  # psycopg2's
-        "application_name tcp_keepalive timeout",  # pg8000's
-    ],
-)
-def test_what_tells_a_driver_how_to_work_is_left_to_the_library(settings: str) -> None:
-    assert in_words_of_libpq(dict.fromkeys(settings.split(), 1)) == ({}, [])
-
-
 def test_an_engine_of_asyncpg_is_followed(postgres_url: str) -> None:
     url = make_url(postgres_url).set(drivername="postgresql+asyncpg")
     arguments = {"ssl": "prefer", "timeout": 3, "server_settings": {"search_path": "pg_catalog, public"}}

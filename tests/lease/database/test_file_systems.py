@@ -41,22 +41,6 @@ def test_the_kind_of_the_mount_decides(tmp_path: Path, mounted: Path, kind: str,
     assert network_file_system(str(tmp_path / "not-made-yet.db")) is None
 
 
-@pytest.mark.parametrize(
-    "kinds",
-    [
-        "nfs nfs4 cifs smb3 smbfs 9p afs ncpfs coda",  # of servers
-        "ceph lustre gpfs beegfs glusterfs gfs2 ocfs2 orangefs",  # of clusters
-        "sshfs s3fs rclone gcsfuse davfs goofys juicefs",  # by FUSE
-    ],
-)
-def test_what_people_mount_over_a_network_is_known(tmp_path: Path, mounted: Path, kinds: str) -> None:
-    found = []
-    for kind in kinds.split():
-        mounted.write_text(as_mounted(tmp_path, kind))
-        found.append(network_file_system(str(tmp_path)))
-    assert found == kinds.split()
-
-
 def test_a_client_on_such_a_file_says_so_once(tmp_path: Path, mounted: Path) -> None:
     file, told = tmp_path / "leased.db", Recorder()
     mounted.write_text(as_mounted(tmp_path, "nfs4"))

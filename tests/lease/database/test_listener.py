@@ -133,36 +133,29 @@ async def test_who_waits_from_before_it_listened_looks_once(listener: ReleaseLis
         assert not asking.heard.is_set()
 
 
-@pytest.mark.parametrize(
-    ("why", "times", "says"),
-    [
-        ("no database", 3, 'database "missing" does not exist'),
-        ("swallowed", 0, "does not arrive"),
-        ("silent", 3, "no connection within 0.05s"),
-    ],
-)
-async def test_a_listener_that_does_not_work_says_so_once(
-    postgres_url: str,
-    request: pytest.FixtureRequest,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    why: str,
-    times: int,
-    says: str,
-) -> None:
-    """Notifications are swallowed by a pooler in transaction mode: here nothing listens when the one to itself is sent."""
-    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.2 if why == "swallowed" else 0.01)
-    url, channel = make_url(postgres_url), CHANNEL
-    match why:
+@pytest.fixture(params=["no database", "swallowed", "silent"])
+def deaf(
+    request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ReleaseListener, int, str]:
+    """A listener that does not work, how often it wakes who waits because of that, and what it says."""
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.2 if request.param == "swallowed" else 0.01)
+    match request.param:
         case "no database":
-            url = url.set(database="missing")
-        case "swallowed":
-            channel = f"{CHANNEL}; UNLISTEN {CHANNEL}"
+            url = make_url(postgres_url).set(database="missing")
+            return ReleaseListener(route_to(url), CHANNEL), 3, 'database "missing" does not exist'
+        case "swallowed":  # as by a pooler in transaction mode: here nothing listens when the notification is sent
+            return ReleaseListener(route_to(postgres_url), f"{CHANNEL}; UNLISTEN {CHANNEL}"), 0, "does not arrive"
         case _:
             monkeypatch.setattr("lease.database.listening.listener._CONNECT", 0.05)
+            url = request.getfixturevalue("proxied_url")
             request.getfixturevalue("proxy").blackhole()
-            url = make_url(request.getfixturevalue("proxied_url"))
-    listener = ReleaseListener(route_to(url), channel)
+            return ReleaseListener(route_to(url), CHANNEL), 3, "no connection within 0.05s"
+
+
+async def test_a_listener_that_does_not_work_says_so_once(
+    deaf: tuple[ReleaseListener, int, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    listener, times, says = deaf
     with caplog.at_level(logging.WARNING, "lease"), subscribed(listener, "a", "anna") as subscription:
         await listener.start(0.0)
         for _ in range(times):

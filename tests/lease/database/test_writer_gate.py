@@ -13,14 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import NullPool
 
-from lease import LeaseLost
 from lease.database import writer_gate
 from lease.database.writer_gate import WriterGate, WriterGateBusy
-from lease.sync import LeaseClient
-from tests.lease.stores import SELDOM
 from tests.support.binaries import readable_temporary_folder
 from tests.support.forking import in_forked_child
 from tests.support.waiting import wait_until
@@ -302,17 +297,6 @@ def test_all_names_of_a_database_lead_through_one(database: Path, tmp_path: Path
     with WriterGate(str(other / "link.db")) as first, WriterGate(str(database)) as second:
         assert first.pass_now()
         assert not second.pass_now()
-
-
-def test_a_fence_over_a_uri_passes_the_same_writer_gate(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///file:{tmp_path}/le%61sed.db?uri=true", poolclass=NullPool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    with LeaseClient(f"sqlite:///{tmp_path}/leased.db", timing=SELDOM) as client, client.hold("a") as held:
-        with engine.begin() as connection:
-            held.fence(connection)
-        held.release()
-        with pytest.raises(LeaseLost), engine.begin() as connection:
-            held.fence(connection)
 
 
 HOLD = """

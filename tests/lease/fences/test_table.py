@@ -2,7 +2,6 @@
 connection (rule 11).
 """
 
-import re
 import sqlite3
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
@@ -67,24 +66,6 @@ async def test_on_postgresql(
 async def test_on_postgresql_in_autocommit(postgres_tables: Tables, kind: str) -> None:
     opened = connections.POSTGRESQL[kind](postgres_tables.url, connections.AUTOCOMMIT)
     assert await outcome(postgres_tables, opened, "nothing") == "refused"
-
-
-@pytest.mark.parametrize(
-    ("kind", "remedy"),
-    [
-        ("Connection on psycopg", "engine.begin()"),
-        ("psycopg.Connection", "connection.transaction()"),
-        ("psycopg.AsyncConnection", "connection.transaction()"),
-        ("Django", "transaction.atomic()"),
-    ],
-)
-async def test_a_refusal_in_autocommit_says_how_that_kind_begins_a_transaction(
-    postgres_tables: Tables, kind: str, remedy: str
-) -> None:
-    grant = postgres_tables.one("a")
-    async with connections.POSTGRESQL[kind](postgres_tables.url, connections.AUTOCOMMIT) as caller:
-        with pytest.raises(LeaseError, match=re.escape(f"use {remedy}")):
-            await caller.fence(grant)
 
 
 @pytest.mark.parametrize("kind", connections.SQLITE)
