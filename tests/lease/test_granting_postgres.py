@@ -113,17 +113,6 @@ def test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row(ta
             assert renewed() == {("live", 1)}
 
 
-def test_settling_passes_over_a_row_that_is_fenced(tables: Tables) -> None:
-    """Rule 18: it never waits."""
-    fenced, other = tables.one("fenced"), tables.one("other")
-    tables.make_stale("fenced", "other")
-    with tables.transaction() as connection:
-        statements.fence(connection, fenced)
-        with in_thread(lambda: tables.settle(fenced, other)) as settled:
-            assert settled() == [other]
-    assert tables.settle(fenced) == [fenced]
-
-
 def test_settling_and_ending_the_dead_lock_no_row_of_another_grant(tables: Tables) -> None:
     """Rule 18: whatever of it is as it was, its name, its token or its holder."""
     lives = [tables.one("a"), tables.one("b", holder="ben")]

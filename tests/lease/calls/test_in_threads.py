@@ -7,7 +7,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -148,11 +149,11 @@ def test_a_renewal_beside_a_release_finds_no_loss(client: LeaseClient, told: Rec
     assert told.of(events.Lost) == []
 
 
-def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: Tables) -> None:
-    """Rule 6: the client is closed after the database has granted, and before the caller knows."""
-    client = LeaseClient(database_url, timing=SELDOM)
-    client.__enter__()
-    warm(client)
+@contextmanager
+def closed_meanwhile(client: LeaseClient, has_come: Callable[[], object]) -> Iterator[None]:
+    """Close ``client`` when the database has done what a caller asks in the block, and let that caller know once the
+    closing ``has_come`` so far.
+    """
     is_closing = threading.Event()
 
     def close() -> None:
@@ -161,13 +162,19 @@ def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: T
 
     def let_it_close() -> None:
         is_closing.set()
-        wait_until(lambda: client._runtime.core.is_closed, "it is being closed")
+        wait_until(has_come, "the closing has come so far")
 
     before_each_answer(client, let_it_close)
     with in_thread(close) as closed:
-        with pytest.raises(LeaseError, match="closed"):
-            client.acquire("a")
+        yield
         closed()
+
+
+def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: Tables) -> None:
+    """Rule 6: the client is closed after the database has granted, and before the caller knows."""
+    client = warm(LeaseClient(database_url, timing=SELDOM).__enter__())
+    with closed_meanwhile(client, lambda: client._runtime.core.is_closed), pytest.raises(LeaseError, match="closed"):
+        client.acquire("a")
     assert tables.record("a").holder is None
 
 
@@ -175,31 +182,17 @@ def test_a_release_that_is_answered_late_in_a_closing_is_no_work_that_goes_on(
     database_url: str, told: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "_AFTER_THE_CUT", 0.01)
-    timing, is_closing = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3, kill_time=10), threading.Event()
-    client = LeaseClient(database_url, timing=timing, on_event=told)
-    client.__enter__()
+    timing = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3, kill_time=10)
+    client = LeaseClient(database_url, timing=timing, on_event=told).__enter__()
     held = warm(client).acquire("a")
-
-    def close() -> None:
-        is_closing.wait(LIMIT)
-        client.__exit__(None, None, None)
-
-    def let_it_close() -> None:
-        is_closing.set()
-        wait_until(lambda: client._runtime.core._closing._awaited, "it is waited for")
-
-    before_each_answer(client, let_it_close)
-    with in_thread(close) as closed:
+    with closed_meanwhile(client, lambda: client._runtime.core._closing._awaited):
         assert held.release()
-        closed()
     assert told.of(events.ReleaseFailed) == []
 
 
 def test_one_that_is_closed_by_a_handler_in_the_midst_leaves_no_grant(database_url: str, tables: Tables) -> None:
     """As SIGTERM does: under the handler, the caller has what it acquires over, and cannot give that back."""
-    client = LeaseClient(database_url, timing=SHORT)
-    client.__enter__()
-    warm(client)
+    client = warm(LeaseClient(database_url, timing=SHORT).__enter__())
     before_each_answer(client, lambda: client.__exit__(None, None, None))
     with pytest.raises(LeaseError, match="closed"):
         client.acquire("a")
