@@ -39,9 +39,16 @@ def over(connection: Any) -> Foreign:
     return found.over(connection, None)
 
 
-@pytest.mark.parametrize("driver", KINDS)
-def test_what_a_program_makes_of_parameters_and_rows_is_no_matter(request: pytest.FixtureRequest, driver: str) -> None:
-    url = request.getfixturevalue("sqlite_url" if driver == "sqlite3" else "postgres_url")
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_what_a_program_on_postgresql_makes_of_parameters_and_rows_is_no_matter(postgres_url: str, driver: str) -> None:
+    check(postgres_url, driver)
+
+
+def test_what_a_program_on_sqlite_makes_of_parameters_and_rows_is_no_matter(sqlite_url: str) -> None:
+    check(sqlite_url, "sqlite3")
+
+
+def check(url: str, driver: str) -> None:
     with Tables(url) as tables, closing(KINDS[driver](url)) as connection:
         tables.one("a")
         word = bindparam("word", type_=lease.c.label.type)
