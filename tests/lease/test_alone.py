@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import leased
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,9 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(site: Path, code: str) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(site)!r})\n{code}"
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+    return ran([sys.executable, "-I", "-S", "-c", program])
 
 
 @pytest.mark.usefixtures("processes")

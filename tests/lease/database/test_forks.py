@@ -1,7 +1,6 @@
 """SQLite in a process that was forked: what was open at the fork decides whether it can be used there."""
 
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from lease.database.file_connection import FileConnection
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY
 from tests.support.forking import in_forked_child, is_refused
-from tests.support.waiting import LIMIT
+from tests.support.programs import ran
 
 pytestmark = [
     pytest.mark.usefixtures("processes"),
@@ -60,15 +59,10 @@ def test_where_a_file_was_open_at_the_fork_the_child_can_use_no_sqlite(
 def test_a_child_of_that_child_is_refused_too_and_what_it_starts_anew_is_not(sqlite_url: str) -> None:
     program = f"from tests.lease.database.test_forks import token\nprint(token({sqlite_url!r}))"
 
-    def started() -> str:
-        return subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
     with LeaseClient(sqlite_url, timing=STEADY):
         said = in_forked_child(lambda: in_forked_child(lambda: token(sqlite_url)))
         assert is_refused(said), said
-        assert in_forked_child(started) == "1"
+        assert in_forked_child(lambda: int(ran([sys.executable, "-c", program]).stdout)) == "1"
 
 
 def test_where_all_were_closed_before_the_fork_the_child_can_open_one(sqlite_url: str) -> None:
@@ -123,7 +117,5 @@ with LeaseClient(sys.argv[1], on_event=lambda event: None) as client, client.hol
 
 def test_children_that_leave_the_block_end_nothing_of_their_parents(database_url: str) -> None:
     """By `sys.exit`, which runs all that Python does at the end of a program."""
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVING, database_url], capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+    done = ran([sys.executable, "-c", LEAVING, database_url])
     assert (done.stdout, done.stderr) == ("{5} 1 True\n", "")

@@ -1,7 +1,6 @@
 """Calls into a client from its own callbacks: those that would wait are refused, the others answer (rule 8)."""
 
 import asyncio
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import lease.sync
 from lease import LeaseError, LeaseTiming, Loss, events
 from lease.sync import Lease, LeaseClient
 from tests.lease.stores import Recorder, Tables, in_thread, until
+from tests.support.programs import ran
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
@@ -191,8 +191,7 @@ print(held.loss.cause)
 @pytest.mark.usefixtures("processes")
 def test_a_heartbeat_whose_event_loop_breaks_loses_all_that_it_held(database_url: str) -> None:
     """As where a program that makes itself a daemon closes every file descriptor."""
-    command = [sys.executable, "-c", WITHOUT_DESCRIPTORS, database_url, str(LIMIT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * LIMIT, check=False)
+    done = ran([sys.executable, "-c", WITHOUT_DESCRIPTORS, database_url, str(LIMIT)], limit=3 * LIMIT)
     assert "the heartbeat of this client has ended: OSError: [Errno 9] Bad file descriptor" in done.stdout, done.stderr
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.lease.stores import SHORT, Tables
+from tests.support.programs import ran
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -60,8 +61,7 @@ LEFT = "its work may still be running; the lease ends with its ttl"
 def ended(script: str, tables: Tables) -> tuple[int, str]:
     """Return the exit status of a program, which has to end soon, and what it said."""
     url = make_url(tables.url).render_as_string(hide_password=False)
-    command = [sys.executable, "-c", BEGINNING + script, url]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=LIMIT)
+    done = ran([sys.executable, "-c", BEGINNING + script, url])
     return done.returncode, done.stderr
 
 
@@ -181,6 +181,5 @@ def test_a_lease_is_renewed_when_the_main_thread_has_ended(worker: "subprocess.P
 @pytest.mark.usefixtures("processes", "passing_seconds")
 @pytest.mark.parametrize("before", ["import lease", ""], ids=["named before", "not named before"])
 def test_the_library_is_first_loaded_when_the_main_thread_has_ended(url: str, before: str) -> None:
-    command = [sys.executable, "-c", LATE.replace("import lease", before, 1), url]
-    late = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    late = ran([sys.executable, "-c", LATE.replace("import lease", before, 1), url])
     assert (late.stdout, late.stderr) == ("1\n", "")
