@@ -1,4 +1,6 @@
-"""The library's own thread: of the right kind on every platform, and whoever waits for it is answered."""
+"""The library's own thread: of the right kind on every platform, and whoever waits for it is answered; and threads that last
+(rule 8).
+"""
 
 import asyncio
 import gc
