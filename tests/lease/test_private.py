@@ -47,7 +47,7 @@ def test_a_future_waits_by_its_condition() -> None:
 
 def test_an_answer_is_told_to_all_who_wait_for_it() -> None:
     answer = Answer[int]()
-    with in_thread(lambda: answer.result(LIMIT)) as one, in_thread(lambda: answer.result(LIMIT)) as two:
+    with in_thread(lambda: answer.result(10 * LIMIT)) as one, in_thread(lambda: answer.result(10 * LIMIT)) as two:
         answer.set_result(7)
         assert (one(), two()) == (7, 7)
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, literal, select
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 
-from lease import Grant, create_tables, statements
+from lease import Grant, LeaseLost, create_tables, statements
 from lease.database.address import parse_address
 from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
@@ -55,6 +55,14 @@ def test_a_release_names_those_who_wait(tables: Tables) -> None:
     released = tables.run(lambda connection: statements.release(connection, grant))
     assert released.released
     assert [waiter.holder for waiter in released.waiting] == ["ben", "cleo"]
+
+
+def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> None:
+    grant = tables.one("a")
+    tables.fence(grant)
+    for wrong in (Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("b", 1, "anna")):
+        with pytest.raises(LeaseLost):
+            tables.fence(wrong)
 
 
 def test_of_several_grants_of_one_name_only_the_one_in_force_is_ended(tables: Tables) -> None:
