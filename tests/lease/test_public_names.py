@@ -1,9 +1,11 @@
-"""The public surface, pinned: a name that comes or goes is a decision, and shows here. `import lease` is light: each part is
-loaded when it is asked for, and nothing of the daemon ever.
+"""The package. Its public surface is pinned: a name that comes or goes is a decision, and shows here. `import lease` is light:
+each part is loaded when it is asked for, and nothing of the daemon ever. Its docstring tells the life of a lease as one
+hold lives it.
 """
 
 import ast
 import importlib
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +13,11 @@ from pathlib import Path
 import pytest
 
 import lease
+from lease.sync import LeaseClient
+from tests.lease.calls.callers import warm
+from tests.lease.stores import SELDOM
 from tests.support.loading import ROOT, loaded_by
+from tools.entered import profiled
 
 NAMES = [
     "Acquisition",
@@ -163,3 +169,28 @@ def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
 def test_the_fence_is_the_function_also_where_its_module_was_loaded_first() -> None:
     loaded_by("import lease.fences, lease.statements, lease\nassert lease.fence is lease.fences.fence")
     loaded_by("import lease\nassert lease.fence and lease.fence is lease.fences.fence")
+
+
+ROOM = Path(lease.__file__).parent
+MOST_TOLD = 6
+MOST_ENTERED = 26
+
+
+def told() -> list[str]:
+    """Return the modules of the docstring, in their order."""
+    return re.findall(r"^    ([a-z_.]+)  +\S", lease.__doc__ or "", re.MULTILINE)
+
+
+def test_a_hold_passes_the_files_that_the_docstring_names_in_their_order(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        warm(client)
+        with profiled() as entered:
+            entered.is_following = True
+            with client.hold("a"):
+                pass
+            entered.is_following = False
+    files = (Path(code.co_filename).relative_to(ROOM) for code in entered.by_caller)
+    modules = list(dict.fromkeys(".".join(file.with_suffix("").parts) for file in files))
+    assert len(told()) == MOST_TOLD
+    assert [module for module in modules if module in told()] == told()
+    assert len(modules) <= MOST_ENTERED
