@@ -315,6 +315,20 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     wait_until(lambda: threading.active_count() <= before, "its threads are gone")
 
 
+async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not_reach_the_database(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with opened(sqlite_url) as database:
+        with monkeypatch.context() as short:
+            short.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(StoreUnavailable, match="no thread can be started"):
+                await database.read(lambda _: None)
+        assert await database.read(lambda _: 1) == 1
+
+
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
     answers = threading.Event()
     async with opened(sqlite_url, 0.2) as database:
