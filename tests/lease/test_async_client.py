@@ -14,7 +14,7 @@ import anyio
 import pytest
 from sqlalchemy import text
 
-from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, events
+from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, events
 from lease.calls.acquiring import _Acquisition
 from lease.clock import boottime
 from lease.testing import MemoryStore
@@ -257,10 +257,19 @@ async def test_what_was_granted_in_a_programs_own_transaction_is_not_taken_from_
         with pytest.raises(LeaseNotAcquired):
             await client.acquire("a")
         (held,) = await acquisition.adopt([grant])
-    with pytest.raises(LeaseNotAcquired, match="this client already holds it"):
-        await client.acquire("a")
     assert tables.record("a").grant == held.grant
-    assert await held.release()
+    await held.release()
+
+
+async def test_what_its_program_has_adopted_is_refused_to_its_own_client(store: MemoryStore) -> None:
+    async with LeaseClient(store=store, timing=STEADY) as client:
+        async with client.acquiring() as acquisition:
+            grant = await store.grant("a", client.holder, "", STEADY.ttl)
+            assert isinstance(grant, Grant)
+            (held,) = await acquisition.adopt([grant])
+        with pytest.raises(LeaseNotAcquired, match="this client already holds it"):
+            await client.acquire("a")
+        assert await held.release()
 
 
 async def test_what_is_adopted_while_a_task_waits_for_it_is_not_taken_from_the_program(
