@@ -17,7 +17,7 @@ READS = ["status", "status --all --wide", "runs", "replicas", "locks", "activity
 def named(leased: Leased, folder: Path) -> list[int]:
     """Runs in all that a job, a user or another program may have written."""
     leased("db", "upgrade")
-    return record(f"sqlite:///{folder / 'leased.db'}", application="shop")
+    return record(f"sqlite:///{folder / 'leased.db'}")
 
 
 @pytest.mark.parametrize("as_json", [False, True])

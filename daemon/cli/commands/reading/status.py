@@ -27,7 +27,7 @@ from ....store.views.causes import paused_text, sentence
 from ....store.views.defined import RetiredSchedule
 from ....store.views.overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from ....store.views.problems import Problem
-from ....text import ago, counted, lasted, listed, number, when
+from ....text import ago, clean, counted, lasted, listed, number, when
 from ...ask import ask, ask_again, zone_of
 from ...failures import FAILED, Misused
 from ...options import RUN_STATES, Application, Database, Json, OnlySchedule, Utc, Wide, before_now, moment, one_of
@@ -86,11 +86,11 @@ def _show_verdict(console: "Console", status: StatusFound, times: Times, *, whol
     """Write the verdict, and below it each problem with the commands that help."""
     overview, found = status.overview, status.problems
     names = {one.application for one in overview.schedules} | {one.application for one in overview.replicas}
-    of = listed(sorted(names), _MOST_APPLICATIONS)
+    of = clean(listed(sorted(names), _MOST_APPLICATIONS))
     at = f" at {when(overview.database_time)}" if times.in_full else ""
     fine = "nothing is late, stuck or failing"
     if overview.all_retired:
-        fine = f"all schedules of {', '.join(overview.all_retired)} are retired"
+        fine = f"all schedules of {clean(', '.join(overview.all_retired))} are retired"
     verdict = counted(len(found), "problem") if found else f"OK: {fine}"
     if of:
         console.print(of, style="bold", end="  ", soft_wrap=True)
