@@ -31,23 +31,12 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from .database.address import checked_schema
 from .database.backend import SCHEMA, backend_of, quoted
-from .database.dialects import (
-    Expiry,
-    Instant,
-    Name,
-    any_of,
-    clock,
-    lock_timeout,
-    other_boot,
-    seconds_between,
-    turn,
-    with_options,
-)
+from .database.dialects import Expiry, Instant, Name, any_of, clock, lock_timeout, other_boot, seconds_between, turn
 from .database.driver_errors import sqlstate
 from .errors import LeaseError
 from .model import Grant, mark_of
 
-metadata = with_options(MetaData())
+metadata = MetaData()
 _PATIENCE = 2.0
 """Seconds to wait for the table when columns are added: less than the tolerated outage (rule 3)."""
 _TURN = 5_283_047_921
@@ -76,7 +65,7 @@ lease = Table(
     CheckConstraint("(holder IS NULL) = (expires_at IS NULL)", name="lease_held_until"),
     # expires_at is in no index: renewals stay heap-only (rule 7).
     Index("lease_holder_idx", "holder"),
-    info={"fillfactor": "70"},
+    postgresql_with={"fillfactor": "70"},
 )
 
 ADDED = ("released_at", "waiters", "broken", "uptime")

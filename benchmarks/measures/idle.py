@@ -149,10 +149,11 @@ BENCHMARK = Benchmark(
 beginning 15 s after the last of them was ready. Transactions are the commits that the replica asks its drivers for,
 statements all that it sends, heartbeat and looks included. CPU is in percent of one core, memory what is resident of the
 replica's process; one more replica, with 10 schedules, has pages. The start is that on a database with empty tables, alone,
-from the start of the process, FILE and its 20,000 schedules included; `leased status` is a command of its own, the start of its Python included.""",
+from the start of the process, FILE and its 20,000 schedules included; `leased status` is a command of its own, the start of
+its Python included.""",
     measure,
-    why_not_more="""Most of it is code. Python with asyncio and ssl has 20 MB resident, SQLAlchemy 19, leased's own code 16,
-pydantic and typer 6, structlog with rich 5, threads and their arenas of glibc 5. On PostgreSQL there are also psycopg, which
-takes 10, SQLAlchemy's asyncio part, which loads its ORM, 8, and its dialect, 4. Pages take 10. Each of 20,000 schedules takes
-6 to 7 KB: its definition, its job and its cron expression as objects.""",
+    why_not_more="""Most of it is code. Python with asyncio and ssl has 20 MB resident; SQLAlchemy with its asyncio part adds 21, leased's own
+code 17, psycopg 9, pydantic 8, structlog with rich 7: that is 82 MB before a database is opened. The arenas that glibc gives
+each thread add 9 (`MALLOC_ARENA_MAX=1` takes them away), statements and connections the rest. Each of 20,000 schedules takes 6
+to 7 KB: its definition, its job and its cron expression as objects.""",
 )

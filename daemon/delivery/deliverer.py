@@ -14,17 +14,21 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from lease.errors import StoreUnavailable
+from lease.errors import LeaseError, StoreUnavailable
 
+from ..answers.questions import explain_schedule
 from ..execution.context import ReplicaContext
+from ..operations.why import Explanation, Moments, read_why_run
 from ..own_thread import beside
 from ..scheduling.telling import Told, write
 from ..states import DeliveryOutcome
 from ..store import statements
 from ..store.statements.delivery import LENT, LatelySent
+from ..store.statements.schedule import database_time
+from ..store.views.output import tails
 from ..telemetry import facts
 from ..telemetry.facts import Fact, MessageSent, Note
-from ..text import target_text
+from ..text import counted, target_text
 from .message import Message
 from .sending import Reply, Sender
 
@@ -42,6 +46,15 @@ GIVEN_UP_AFTER = 3 * 86_400.0
 """Seconds after which a message that could not be delivered is given up."""
 _WAITS = (5.0, 30.0, 120.0, 600.0, 1800.0)
 LONGEST_WAIT = 3600.0
+_SAID = {
+    "run.abandoned": "an attempt of run {run} of {schedule} was abandoned, because its process died; ",
+    "run.late": "run {run} of {schedule} has not succeeded by its deadline; ",
+    "run.long": "run {run} of {schedule} takes long; ",
+    "run.stalled": "a job of run {run} of {schedule} hung and was stopped; ",
+    "schedule.missed": "{schedule} missed {times}; ",
+    "schedule.retired": "{schedule} was retired; ",
+    "schedule.recovered": "{schedule} succeeded again; ",
+}
 
 
 class Deliverer:
@@ -60,11 +73,6 @@ class Deliverer:
         self._woken = asyncio.Event()
         self._starts: list[tuple[str, int]] = []
         self._sending: set[asyncio.Task[None]] = set()
-
-    @property
-    def has_targets(self) -> bool:
-        """Whether a schedule of these definitions asks for messages."""
-        return bool(self._targets)
 
     def hear(self, fact: Fact) -> None:
         """Take in a fact of this replica: what it has written is sent at once. For any thread."""
@@ -176,7 +184,7 @@ class Deliverer:
         """Send a message, and record what came back; a claim that is not answered for runs out by itself."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(LENT - 1):
-                message = await self._database.read(lambda c: self._composed(c, row, folded))
+                message = await self._database.read(lambda c: self._message(c, row, folded))
                 answer = await self._sender.send(json.loads(row.target), message)
                 outcome = await self._database.write(lambda c: self._record(c, row, answer))
                 if not answer.dropped:
@@ -184,10 +192,37 @@ class Deliverer:
                     of = (row.application, row.called, row.run_id, row.kind, target_text(row.target))
                     self._notify(MessageSent(*of, outcome, error))
 
-    def _composed(self, connection: Connection, row: Row[Any], folded: int) -> Message:
-        from .composing import composed  # noqa: PLC0415 - loaded by `delivering` if this replica has targets
+    def _message(self, connection: Connection, row: Row[Any], folded: int) -> Message:
+        found, output = None, ""
+        try:
+            found = self._why(connection, row)
+            output = "\n".join(tails(connection, row.run_id).values()) if row.kind == "ping.fail" else ""
+        except LeaseError:
+            raise
+        except Exception:  # noqa: BLE001, S110 - it was pruned, say: the message says what it can
+            pass
+        begins = _SAID.get(row.kind, "{schedule}: " if found is None else "")
+        begins = begins.format(run=row.run_id, schedule=row.called, times=counted(row.times, "scheduled time"))
+        return Message(
+            row.id,
+            row.kind,
+            row.application,
+            row.called,
+            row.run_id,
+            row.created_at,
+            begins + (row.kind if found is None else found.text),
+            () if found is None else found.next,
+            row.times,
+            folded,
+            output,
+            self._pages,
+        )
 
-        return composed(connection, row, folded, takeover_after=self._takeover_after, pages=self._pages)
+    def _why(self, connection: Connection, row: Row[Any]) -> Explanation:
+        moments = Moments(database_time(connection))
+        if row.run_id is not None:
+            return read_why_run(connection, row.run_id, moments)
+        return explain_schedule(connection, row.called, row.application, self._takeover_after, moments)
 
     def _record(self, connection: Connection, row: Row[Any], answer: Reply) -> DeliveryOutcome:
         """Record what came back, and return what that means for the message."""
@@ -244,8 +279,6 @@ async def delivering(context: ReplicaContext, *, takeover_after: float, pages: s
     """Deliver in the background during the block, and what is left at its end."""
     sender = Sender(os.environ, context.application.source.parent)
     deliverer = Deliverer(context, takeover_after, sender, pages=pages)
-    if deliverer.has_targets:  # now: its modules may be gone, or newer than the rest, when something fails
-        from . import composing  # noqa: F401, PLC0415
     context.listeners.append(deliverer.hear)
     try:
         async with beside(deliverer.deliver_on()):

@@ -110,8 +110,11 @@ def past_deadline(fleet: Fleet, application: str) -> list[str]:
 
 
 @asynccontextmanager
-async def pinging(ping: FleetPing, url: str) -> AsyncIterator[None]:
+async def pinging(ping: FleetPing | None, url: str) -> AsyncIterator[None]:
     """Ping in the background during the block."""
+    if ping is None:
+        yield
+        return
     thread = DatabaseThread(url, "ping", timeout=_PATIENCE, connections=1)
     try:
         async with beside(ping.ping_on(thread)):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -18,11 +18,9 @@ from ..scheduling.generations.standing import State, held_back, held_back_by, st
 from ..scheduling.generations.standing import who_runs as they_run
 from ..store import statements
 from ..store.views.generations import GenerationLine, RunBy, read_diffs, read_generations
+from ..store.views.problems import Problem
 from ..text import listed
 from .requester import refuse_unrecordable
-
-if TYPE_CHECKING:
-    from ..store.views.problems import Problem
 
 MOST = 50
 """So many of the generations that came last are looked at."""
@@ -86,10 +84,8 @@ def beside_each_other(standings: Iterable[GenerationStanding]) -> list[Generatio
     return found
 
 
-def of_generations(standings: Iterable[GenerationStanding]) -> "Iterator[Problem]":
+def of_generations(standings: Iterable[GenerationStanding]) -> Iterator[Problem]:
     """Yield the problems with generations: one kept nothing of the one before, or is held back."""
-    from ..store.views.problems import Problem  # noqa: PLC0415 - with many views, which a replica does not ask
-
     for one in standings:
         if one.replaced_schedules:
             text = (

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from lease.errors import StoreUnavailable
 
 from ..definitions.application import Application
 from ..delivery.deliverer import delivering
+from ..delivery.fleet_ping import FleetPing, pinging
 from ..delivery.sending import Sender
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
@@ -150,14 +151,10 @@ async def opened(
 @asynccontextmanager
 async def surrounded(replica: Replica, settings: Settings, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`); prune, and deliver messages beside it."""
-    context = replica.context
-    ping: AbstractAsyncContextManager[None] = nullcontext()
+    context, ping = replica.context, None
     if settings.ping is not None:
-        from ..delivery.fleet_ping import FleetPing, pinging  # noqa: PLC0415 - with views, which take memory
-
         readiness, target = Readiness(replica), {"ping": True, "url": settings.ping.get_secret_value()}
-        pings = FleetPing(context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())
-        ping = pinging(pings, settings.database)
+        ping = FleetPing(context, target, Sender({}, Path()), lambda: replica.running and readiness.is_alive())
     pruner = Pruner(
         *(context.database, context.client, context.application.name, context.notify),
         stops=lambda: replica.draining,
@@ -166,7 +163,7 @@ async def surrounded(replica: Replica, settings: Settings, earlier_holder: str |
     async with (
         registered(context, earlier_holder, settings.concurrency),
         delivering(context, takeover_after=settings.takeover_after, pages=settings.web_url),
-        ping,
+        pinging(ping, settings.database),
         beside(pruner.prune_on()),
     ):
         yield

@@ -32,11 +32,11 @@ from sqlalchemy import (
     text,
 )
 
-from lease.database.dialects import Instant, Name, with_options
+from lease.database.dialects import Instant, Name
 
 from ..states import Act, Cause, DeliveryEnd, JobState, ReplicaState, RunState
 
-metadata = with_options(MetaData())
+metadata = MetaData()
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -48,7 +48,8 @@ def one_of(column: str, states: Any) -> str:
 
 def _index(name: str, columns: str, condition: str | None = None, *, unique: bool = False) -> Index:
     """Return an index of these columns, which stand in one string; with a condition, of the rows alone that meet it."""
-    return Index(name, *columns.split(), unique=unique, info={} if condition is None else {"where": text(condition)})
+    where = None if condition is None else text(condition)
+    return Index(name, *columns.split(), unique=unique, postgresql_where=where, sqlite_where=where)
 
 
 schedule = Table(
@@ -84,7 +85,7 @@ schedule = Table(
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
     _index("schedule_due_idx", "application next_due", "next_due IS NOT NULL"),
     _index("schedule_called_key", "application called", "called IS NOT NULL", unique=True),
-    info={"fillfactor": "80"},
+    postgresql_with={"fillfactor": "80"},
 )
 
 # Apart from `schedule`, whose rows requests lock: who prunes holds up none of them.
@@ -191,7 +192,7 @@ run = Table(
         "application schedule scheduled_for id",
         f"{_UNFINISHED} AND (place_at IS NULL OR available_at IS NOT NULL)",
     ),
-    info={"fillfactor": "80"},
+    postgresql_with={"fillfactor": "80"},
 )
 
 
@@ -232,7 +233,7 @@ job_run = Table(
     CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),
     CheckConstraint("(keeper_pid IS NULL) = (keeper_start IS NULL)", name="job_run_keeper"),
     # Progress changes no indexed column, so its updates stay heap-only.
-    info={"fillfactor": "70"},
+    postgresql_with={"fillfactor": "70"},
 )
 
 job_output = Table(
@@ -296,7 +297,7 @@ replica = Table(
     Column("stopped_at", Instant),
     Column("blocked", Text),  # a sentence about the job that blocks its async jobs, while one does
     CheckConstraint(one_of("state", ReplicaState), name="replica_state"),
-    info={"fillfactor": "70"},
+    postgresql_with={"fillfactor": "70"},
 )
 
 

@@ -13,15 +13,12 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Connection,
     Dialect,
     Double,
     Float,
     Insert,
-    MetaData,
     Table,
     Text,
-    event,
     insert,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -58,26 +55,6 @@ def _compile(written: Written, element: FunctionElement[Any], compiler: SQLCompi
     arguments = [compiler.process(clause, **kw) for clause in element.clauses]
     made = written.format(*arguments) if isinstance(written, str) else written(*arguments)
     return made if isinstance(made, str) else compiler.process(made, **kw)
-
-
-def with_options(metadata: MetaData) -> MetaData:
-    """Return tables that are made with the options of their database. The ``info`` of a table and of an index has them:
-    as ``postgresql_with`` and ``sqlite_where`` they would load both dialects, PostgreSQL's 4 MB, wherever a table is named.
-    """
-    event.listen(metadata, "before_create", _give_options)
-    return metadata
-
-
-def _give_options(
-    _metadata: MetaData, connection: Connection, *, tables: Iterable[Table] | None = None, **_: Any
-) -> None:
-    name = connection.dialect.name
-    for table in tables or ():
-        if name == "postgresql" and "fillfactor" in table.info:
-            table.dialect_options[name]["with"] = {"fillfactor": table.info["fillfactor"]}
-        for index in table.indexes:
-            if "where" in index.info:
-                index.dialect_options[name]["where"] = index.info["where"]
 
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
