@@ -169,14 +169,14 @@ class LeaseClient(AsyncDoor):
         self._runtime.means.loop.check()
         flights, flight = self._runtime.core.heartbeat.flights.under_way, Flight(ANY_NAME)
         acquisition = Acquisition(self._runtime, self._runtime.clock())
-        flights.add(flight)
         try:
+            flights.add(flight)
             yield acquisition
+            flights.discard(flight)
         except BaseException:  # something may have been granted that nobody adopts
             with anyio.CancelScope(shield=True):
                 await answer(self._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure=False)))
             raise
-        flights.discard(flight)
 
     async def _leave(self, held: Lease, caller: Caller) -> None:
         if held.is_inherited:

@@ -315,6 +315,23 @@ async def test_what_was_granted_in_a_block_that_was_cancelled_is_released(
     assert tables.record("a").holder is None
 
 
+class InterruptedSet(set[Any]):
+    def add(self, one: Any) -> None:
+        super().add(one)
+        raise KeyboardInterrupt
+
+
+async def test_an_acquisition_that_a_signal_ends_as_it_begins_explains_nothing_afterwards(
+    client: LeaseClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flights = client._runtime.core.heartbeat.flights
+    monkeypatch.setattr(flights, "under_way", InterruptedSet())
+    with pytest.raises(KeyboardInterrupt):
+        async with client.acquiring():
+            pass
+    assert not flights.under_way
+
+
 async def test_a_cancelled_acquisition_explains_nothing_afterwards(
     client: LeaseClient, tables: Tables, told: Recorder
 ) -> None:
