@@ -88,6 +88,7 @@ def test_each_block_has_a_fence_with_its_language() -> None:
 
 
 def test_each_block_is_played_or_loaded_or_taken_off_its_page_by_a_test() -> None:
+    """By one that takes blocks of its page and language, that is: which of them it takes is not asked."""
     tests = [file.read_text() for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__)]
     taking = [text for text in tests if "blocks(" in text]
     loaded = {block.partition("\n")[2] for _, block in definitions()}

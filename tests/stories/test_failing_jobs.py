@@ -1,4 +1,4 @@
-"""Jobs that fail, hang, or take their replica with them (rules 16 and 20)."""
+"""Jobs that hang, or take their replica with them (rules 16 and 20)."""
 
 import os
 

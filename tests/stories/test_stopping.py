@@ -1,4 +1,4 @@
-"""Signals: a replica first stops claiming, then lets jobs finish, then stops them (rule 19)."""
+"""Signals: a replica first stops claiming, and then lets jobs finish (rule 19)."""
 
 import signal
 

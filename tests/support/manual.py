@@ -159,15 +159,13 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
     return HeldRun(context, claimed, held)
 
 
-async def left_behind(
-    store: ManualStore, schedule: str = "nightly", *, abandoned: int = 0, stale: bool = True
-) -> Grant:
+async def left_behind(store: ManualStore, *, abandoned: int = 0, stale: bool = True) -> Grant:
     """Leave a run at work under the lease of an unregistered, dead replica; return its grant."""
 
     def transaction(connection: Connection) -> Grant:
-        run_id = trigger(connection, "shop", schedule, requested_by="a test")
+        run_id = trigger(connection, "shop", "nightly", requested_by="a test")
         digest = connection.execute(select(run.c.digest).where(run.c.id == run_id)).scalar_one()
-        (claimed,) = claim(connection, "shop", Known({schedule: digest}), "gone", "a replica that is gone", 60.0, 1)
+        (claimed,) = claim(connection, "shop", Known({"nightly": digest}), "gone", "a replica that is gone", 60.0, 1)
         start_job(connection, claimed, "job1", 0, 1)
         connection.execute(update(run).where(run.c.id == run_id).values(abandoned=abandoned))
         if stale:

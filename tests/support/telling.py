@@ -81,7 +81,7 @@ def wait_for(gate: str) -> None:
 
 
 async def opens(gate: str) -> None:
-    """Wait as `wait` does, in an async job."""
+    """Wait as `wait_for` does, in an async job."""
     await waits_for(lambda: is_open(gate))
 
 

@@ -138,6 +138,7 @@ def test_a_run_that_succeeded_without_a_job_of_its_own_or_one_that_it_had_begun_
         (("zones", "orders", "zones"), 'the effect of job "zones" of run 1 was written 2 times'),
         (("orders",), 'job "zones" of run 1 has succeeded, but its effect is missing'),
     ],
+    ids=["one each", "one twice", "one missing"],
 )
 def test_an_effect_for_each_job_that_succeeded_is_right_and_no_other_number(
     jobs: tuple[str, ...], sentence: str | None

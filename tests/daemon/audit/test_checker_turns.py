@@ -254,7 +254,11 @@ def test_a_grant_may_be_idle_for_as_long_as_the_machine_is_busy_with_others() ->
 # Instants
 
 
-@pytest.mark.parametrize("run", [a_run(2, 30), replace(a_run(2, 30), schedule="weekly"), a_run(2, -60), a_run(2, 120)])
+@pytest.mark.parametrize(
+    "run",
+    [a_run(2, 30), replace(a_run(2, 30), schedule="weekly"), a_run(2, -60), a_run(2, 120)],
+    ids=["between two", "of another schedule", "before the first", "after the last"],
+)
 def test_a_run_at_an_instant_that_is_not_due_is_named(run: Recorded) -> None:
     history: list[Fact] = [*due(0, 60), a_run(1, 0), a_run(3, 60), run]
     assert said(history, COMPLETE) == (

@@ -122,6 +122,7 @@ def test_a_run_that_goes_on_too_late_is_named() -> None:
         ([], 31),  # it is stale as its granting has it
         ([GrantRenewed(a_grant(1), at(5))], 21),  # when is not known: from its last sign of life
     ],
+    ids=["as granted", "from its last sign of life"],
 )
 def test_a_grant_is_stale_as_is_known_of_it(renewal: list[Fact], latest: float) -> None:
     def history(claimed: float) -> list[Fact]:

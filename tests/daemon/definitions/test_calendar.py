@@ -21,7 +21,6 @@ from daemon.instants import parse_instant
 TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 12, 20, 12, tzinfo=UTC)
-HOLIDAYS = ("12-25", "2026-12-30..2027-01-01")
 TOML = """
 application = "shop"
 [calendars.holidays]

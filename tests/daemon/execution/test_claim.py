@@ -1,7 +1,6 @@
 """Claiming waits for nothing, starves nobody, and gives no run to two (rules 4, 14 and 17)."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,8 +19,6 @@ from daemon.store.statements.claims import Candidate
 from daemon.store.tables import run, schedule
 from tests.support.completion import EndedJob, begun, finish_run, retry_run
 from tests.support.store import TTL, Store, a_schedule, explained, pages_of, pending_runs
-
-NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def waiting(store: Store, *schedules: Schedule, each: int = 1) -> list[str]:

@@ -1,3 +1,5 @@
+"""What a job prints: split into lines, bounded, and kept."""
+
 from collections.abc import Sequence
 
 import pytest

@@ -1,3 +1,5 @@
+"""The trust pages, from which a keeper and a child read until when their run is trusted (rules 9 and 20)."""
+
 import os
 import sys
 import threading

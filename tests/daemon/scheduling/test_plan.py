@@ -32,7 +32,6 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-TICK = timedelta(microseconds=1)
 PAUSED = Pause(NOON)
 
 

@@ -49,9 +49,9 @@ async def beating(replica: ManualReplica) -> AsyncIterator[Mock]:
             beat.cancel()
 
 
-async def comes_round(rounds: Mock, times: int = 3) -> None:
+async def comes_round(rounds: Mock) -> None:
     before = rounds.call_count
-    await until(lambda: rounds.call_count > before + times, "it has come round")
+    await until(lambda: rounds.call_count > before + 3, "it has come round")
 
 
 @pytest.fixture

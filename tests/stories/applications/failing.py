@@ -1,4 +1,4 @@
-"""Jobs that fail, or go on until they are stopped; nothing is due by itself."""
+"""A job that outlasts its timeout, and one that is deaf to SIGTERM; nothing is due by itself."""
 
 from daemon import Schedules
 from tests.support.telling import NEVER, command

@@ -7,7 +7,6 @@ from daemon import AsyncRun, Run, Schedules
 from tests.support.telling import NEVER, command, events, opens, tell, wait_for, waits_for
 
 NEIGHBOURS = int(os.environ["STORY_NEIGHBOURS"])
-KINDS = ("task", "process", "command")
 
 schedules = Schedules("killer")
 

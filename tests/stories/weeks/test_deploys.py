@@ -1,4 +1,4 @@
-"""Ordinary weeks in which releases come and go in good order (rules 17, 21 and 22)."""
+"""Ordinary weeks in which releases come and go, and somebody is killed or left without work (rules 17, 21 and 22)."""
 
 import pytest
 from sqlalchemy import select
@@ -208,7 +208,7 @@ def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_a
     assert new.status is None
 
 
-def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> None:
+def test_a_superseded_replica_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> None:
     start(story, "A")
     start(story, "B")
     superseded = begin(story, "A", "--until-idle")

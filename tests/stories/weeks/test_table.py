@@ -16,7 +16,7 @@ STORIES = {
     "A canary": "test_a_canary_that_is_cut_off_for_longer_than_t",
     "A partition": "test_a_canary_that_is_cut_off_for_longer_than_t",
     "Two files, one application": "test_two_files_that_claim_one_application",
-    "A file that is superseded, until idle": "test_one_that_would_have_nothing_to_do_says_so_and_ends",
+    "A file that is superseded, until idle": "test_a_superseded_replica_that_would_have_nothing_to_do_says_so_and_ends",
     "A rollout that never comes": "test_a_staged_release_whose_first_replica_does_not_get_ready",
     "All restart at once": "test_all_replicas_restart_at_once",
     "A long outage": "test_a_database_that_is_away_for_much_longer_than_t",
