@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from random import Random
@@ -35,12 +36,19 @@ _SAID = {
 def quiet_about_mishaps() -> None:
     """Let the library's log leave out what these mishaps raise; all else that it logs as an error is a problem.
 
-    And that of asyncio leave out which task the second of two interrupts ended: nobody waits for that any more.
+    And that of asyncio leave out which task the second of two interrupts ended: nobody waits for that any more. And Python
+    which interrupt it could not raise, as it came in a callback of the garbage collection.
     """
     logging.getLogger("lease").addFilter(lambda record: not (record.exc_info and WHY in str(record.exc_info[1])))
     logging.getLogger("asyncio").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
     )
+    sys.unraisablehook = _tell_but_of_interrupts
+
+
+def _tell_but_of_interrupts(unraised: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(unraised.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraised)
 
 
 def raising(chance: Random) -> Listener:
