@@ -13,8 +13,10 @@ from daemon.definitions.application import Application
 from daemon.errors import RetiresAll, WouldSupersede
 from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import bring, stage, take_on_top
+from daemon.store import statements
 from daemon.store.tables import generation, schedule
 from daemon.store.views.acting import read_activity
+from tests.support.entries import own_entry
 from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, OLD, Side, T, World, jobs_of
@@ -61,6 +63,17 @@ async def test_what_supersedes_nobody_is_not_refused(world: World) -> None:
     assert (await Side(world, NEW, "b3").rollout.join(guarded=True)) is not None, "the same definitions"
     assert (await Side(world, OLD, "a2").rollout.join(guarded=True)) is not None, "older ones"
     assert world.rules(NEW)
+
+
+async def test_a_neighbour_whose_process_is_gone_does_not_count(world: World) -> None:
+    dead = dataclasses.replace(own_entry("a1", OLD.name, OLD.digest), start_time=1)
+    world.store.do(statements.replica.add, dataclasses.asdict(dead))
+    world.store.do(bring, OLD, by="a1", holder="a1")
+    newcomer = Side(world, NEW, "b1")
+    with pytest.raises(WouldSupersede):
+        await newcomer.rollout.join(guarded=True)
+    world.store.do(registry.mark_proven_dead)
+    assert (await newcomer.rollout.join(guarded=True)) is not None
 
 
 async def test_of_two_at_once_the_first_one_rules_and_the_second_is_refused(world: World) -> None:
