@@ -21,9 +21,9 @@ class Counter:
         self._latest = ""
         self._lock = threading.Lock()  # SQLite's units run on threads
         event.listen(Engine, "connect", self._connected)
-        if on_sqlite_alone:  # where the memory of a process is measured, it has no more than a replica has
+        if on_sqlite_alone:
             return
-        import psycopg  # noqa: PLC0415
+        import psycopg  # noqa: PLC0415 - a replica on SQLite, whose memory may be measured, loads no driver of PostgreSQL
 
         psycopg.AsyncCursor.execute = self._counted(psycopg.AsyncCursor.execute)  # type: ignore[method-assign]
 

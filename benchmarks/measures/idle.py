@@ -152,8 +152,9 @@ replica's process; one more replica, with 10 schedules, has pages. The start is 
 from the start of the process, FILE and its 20,000 schedules included; `leased status` is a command of its own, the start of
 its Python included.""",
     measure,
-    why_not_more="""Most of it is code. Python with asyncio and ssl has 20 MB resident; SQLAlchemy with its asyncio part adds 21, leased's own
-code 17, psycopg 9, pydantic 8, structlog with rich 7: that is 82 MB before a database is opened. The arenas that glibc gives
-each thread add 9 (`MALLOC_ARENA_MAX=1` takes them away), statements and connections the rest. Each of 20,000 schedules takes 6
-to 7 KB: its definition, its job and its cron expression as objects.""",
+    why_not_more="""Most of it is code. On PostgreSQL, Python with asyncio and ssl has 20 MB resident; SQLAlchemy with its asyncio part
+adds 21, leased's own code 17, psycopg 9, pydantic 8, structlog with rich 7: that is 82 MB before a database is opened. SQLite
+needs neither psycopg nor that asyncio part. The arenas that glibc gives each thread add 9 (`MALLOC_ARENA_MAX=1` takes them
+away), statements and connections the rest. Each of 20,000 schedules takes 6 to 7 KB: its definition, its job and its cron
+expression as objects.""",
 )
