@@ -62,21 +62,27 @@ async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Blocker) 
 
 @pytest.mark.usefixtures("passing_seconds")
 async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault: Blocker) -> None:
-    done = threading.Event()
+    began, done = threading.Event(), threading.Event()
 
     async def innocent(_run: object) -> None:
+        began.set()
         while not done.is_set():  # noqa: ASYNC110 - the test is in another loop
             await asyncio.sleep(0.001)
 
     shop = a_shop(blocking=(fault.job, "1m"), innocent=(innocent, "2s"))
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
         run_id = await replica.trigger("innocent")
-        await replica.trigger("blocking")
+        await replica.tick()
+        await until(began.is_set, "it is at work")
+        blocking_id = await replica.trigger("blocking")
         await replica.tick()
         tasks = replica.context.tasks
         await until(lambda: tasks.held_up > 2.1, "its timeout has passed")
-        done.set()
         fault.gate.set()
+        assert (
+            await replica.wait_for(blocking_id)
+        ).state == "succeeded"  # the loop goes on: a cancellation would be done
+        done.set()
         assert (await replica.wait_for(run_id)).state == "succeeded"
 
 
